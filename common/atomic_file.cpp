@@ -1,0 +1,141 @@
+#include "common/atomic_file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "common/error.h"
+
+namespace clipsweep {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void Fail(const fs::path& path, const char* what) {
+  throw InputError(fmt::format("{}: {} failed: {}; free space or choose another place", path.string(),
+                               what, std::strerror(errno)));
+}
+
+fs::path FolderOf(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags, mode_t mode = 0644)
+      : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  bool Close() {
+    const int fd = fd_;
+    fd_ = -1;
+    return ::close(fd) == 0;
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+fs::path TemporaryFor(const fs::path& path) {
+  std::error_code code;
+  fs::create_directories(FolderOf(path), code);
+  if (code) {
+    throw InputError(fmt::format("{}: folder cannot be made: {}; choose another place",
+                                 FolderOf(path).string(), code.message()));
+  }
+  return fs::path(path.string() + ".tmp");
+}
+
+void CommitFile(const fs::path& temporary, const fs::path& path) {
+  Descriptor file(temporary, O_RDONLY);
+  if (file.get() < 0) Fail(temporary, "open");
+  if (::fsync(file.get()) != 0) Fail(temporary, "fsync");
+  if (!file.Close()) Fail(temporary, "close");
+  if (::rename(temporary.c_str(), path.c_str()) != 0) Fail(path, "rename");
+  Descriptor folder(FolderOf(path), O_RDONLY | O_DIRECTORY);
+  if (folder.get() < 0 || ::fsync(folder.get()) != 0) Fail(FolderOf(path), "fsync");
+}
+
+void WriteFileAtomically(const fs::path& path, std::string_view content) {
+  const fs::path temporary = TemporaryFor(path);
+  Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+  if (file.get() < 0) Fail(temporary, "open");
+  while (!content.empty()) {
+    const ssize_t written = ::write(file.get(), content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) Fail(temporary, "write");
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (!file.Close()) Fail(temporary, "close");
+  CommitFile(temporary, path);
+}
+
+std::string ReadFile(const fs::path& path, std::size_t limit) {
+  Descriptor file(path, O_RDONLY);
+  struct stat info {};
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
+    throw InputError(fmt::format("{}: cannot be opened: {}; check the path", path.string(),
+                                 std::strerror(errno)));
+  }
+  if (S_ISDIR(info.st_mode)) {
+    throw InputError(fmt::format("{}: is a folder, a file is needed", path.string()));
+  }
+  if (static_cast<std::size_t>(info.st_size) > limit) {
+    throw InputError(fmt::format("{}: {} bytes, more than the {} allowed here", path.string(),
+                                 info.st_size, limit));
+  }
+  std::string content(static_cast<std::size_t>(info.st_size), '\0');
+  std::size_t have = 0;
+  while (have < content.size()) {
+    const ssize_t got = ::read(file.get(), content.data() + have, content.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      throw InputError(fmt::format("{}: reading failed: {}", path.string(), std::strerror(errno)));
+    }
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  content.resize(have);
+  return content;
+}
+
+OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock") {
+  TemporaryFor(path);  // makes the folder
+  for (;;) {
+    descriptor_ = ::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (descriptor_ < 0) Fail(lock_path_, "open");
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      const int why = errno;
+      ::close(descriptor_);
+      errno = why;
+      if (why != EWOULDBLOCK) Fail(lock_path_, "flock");
+      throw InputError(fmt::format(
+          "{}: another job is writing this output; wait for it or choose another --out", path.string()));
+    }
+    // The holder before us may have removed the file between our open and our lock.
+    struct stat held {}, named {};
+    if (::fstat(descriptor_, &held) == 0 && ::stat(lock_path_.c_str(), &named) == 0 &&
+        held.st_ino == named.st_ino) {
+      return;
+    }
+    ::close(descriptor_);
+  }
+}
+
+OutputLock::~OutputLock() {
+  ::unlink(lock_path_.c_str());
+  ::close(descriptor_);
+}
+
+}  // namespace clipsweep

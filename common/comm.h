@@ -1,0 +1,66 @@
+// The collective interface every stage is written against. SelfComm: one process, no MPI. MpiComm:
+// Open MPI. NcclComm: NCCL between GPUs (nccl_comm.h). No floating-point sum is offered on purpose: a
+// sum of floats depends on the order of ranks, so stages gather and add in a fixed order instead.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace clipsweep {
+
+class Comm {
+ public:
+  virtual ~Comm() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // "self", "mpi" or "nccl"
+  virtual std::string name() const = 0;
+
+  // In place, the same values on every rank afterwards. Every rank passes the same length.
+  virtual void SumInt64(std::span<std::int64_t> values) = 0;
+  virtual void MaxInt64(std::span<std::int64_t> values) = 0;
+  virtual void MaxFloat(std::span<float> values) = 0;
+
+  // all [size * mine.size()], rank-major. Every rank passes the same length.
+  virtual void AllGather(std::span<const float> mine, std::span<float> all) = 0;
+  virtual void Broadcast(std::span<std::byte> bytes, int root) = 0;
+  virtual void Barrier() = 0;
+
+  bool is_root() const { return rank() == 0; }
+  // Bytes this rank has passed into collectives; tests hold training steps to their promise with it.
+  std::int64_t bytes_sent() const { return bytes_sent_; }
+
+ protected:
+  std::int64_t bytes_sent_ = 0;
+};
+
+class SelfComm final : public Comm {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  std::string name() const override { return "self"; }
+  void SumInt64(std::span<std::int64_t>) override {}
+  void MaxInt64(std::span<std::int64_t>) override {}
+  void MaxFloat(std::span<float>) override {}
+  void AllGather(std::span<const float> mine, std::span<float> all) override;
+  void Broadcast(std::span<std::byte>, int) override {}
+  void Barrier() override {}
+};
+
+std::string BroadcastString(Comm& comm, const std::string& text, int root = 0);
+
+// Runs `work` on every rank and lets all ranks know how it went: if any rank threw, every rank throws
+// AgreedError with the message of the lowest failing rank. Use it around whatever each rank does alone
+// (reading files, checking input) before ranks wait for one another.
+void Agree(Comm& comm, const std::function<void()>& work);
+
+// Work items [0, count) of this rank when they are dealt out in turn.
+std::vector<std::int64_t> ItemsOfRank(std::int64_t count, const Comm& comm);
+
+}  // namespace clipsweep

@@ -1,0 +1,28 @@
+// Everything CUDA is in one shared library that is opened only when a GPU may be used: commands start fast,
+// and one build runs on machines without a driver.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/nccl_comm.h"
+
+namespace clipsweep {
+
+class CudaPlugin {
+ public:
+  // Opened once; nullptr where there is none, see WhyNot.
+  static const CudaPlugin* Load();
+  static std::string WhyNot();
+
+  int device_count() const { return device_count_(); }
+  std::unique_ptr<NcclBackend> MakeNccl(int device) const {
+    return std::unique_ptr<NcclBackend>(nccl_(device));
+  }
+
+ private:
+  int (*device_count_)() = nullptr;
+  NcclBackend* (*nccl_)(int) = nullptr;
+};
+
+}  // namespace clipsweep

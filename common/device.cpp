@@ -1,0 +1,48 @@
+#include "common/device.h"
+
+#include <fmt/core.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "common/cuda_plugin.h"
+#include "common/error.h"
+
+namespace clipsweep {
+
+int UsableCores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, int local_size) {
+  if (wanted != "auto" && wanted != "cpu" && wanted != "cuda") {
+    throw UsageError(fmt::format("--device: '{}' is not a device; use auto, cpu or cuda", wanted));
+  }
+  if (threads < 0 || threads > 4096) {
+    throw UsageError(fmt::format("--threads: {} is not in 0..4096", threads));
+  }
+  Compute compute;
+  if (threads > 0) {
+    compute.workers = threads;
+  } else {
+    // mpirun's binding may have given this rank its own cores already.
+    const int cores = UsableCores();
+    const bool whole_machine = cores >= static_cast<int>(std::thread::hardware_concurrency());
+    compute.workers = std::max(1, whole_machine ? cores / local_size : cores);
+  }
+  if (wanted == "cpu") return compute;
+  const CudaPlugin* plugin = CudaPlugin::Load();
+  const int gpus = plugin == nullptr ? 0 : plugin->device_count();
+  if (gpus > 0) {
+    compute.device = fmt::format("cuda:{}", local_rank % gpus);
+  } else if (wanted == "cuda") {
+    throw UsageError(fmt::format("--device cuda: {}; use --device cpu",
+                                 plugin == nullptr ? CudaPlugin::WhyNot() : "no GPU is visible here"));
+  }
+  return compute;
+}
+
+}  // namespace clipsweep

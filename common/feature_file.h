@@ -1,0 +1,53 @@
+// features.h5: what the image encoder gave, with labels and where each row came from.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/hdf5_file.h"
+#include "common/provenance.h"
+
+namespace clipsweep {
+
+inline constexpr const char* kFeatureFormat = "clipsweep-features";
+
+struct SkippedImage {
+  std::int64_t index;  // position in the image list, before anything was left out
+  std::string path;
+  std::string reason;
+};
+
+struct FeatureSet {
+  std::int64_t count = 0;              // N
+  std::int64_t width = 0;              // D
+  std::vector<float> features;         // [N, D] as the encoder gave them, not normalised
+  std::vector<std::int32_t> labels;    // [N], 0 <= label < classes.size()
+  std::vector<std::string> paths;      // [N], relative to the image folder
+  std::vector<std::string> classes;    // [C], folder names in byte order
+  std::vector<SkippedImage> skipped;   // unreadable images left out with --on-bad-image skip
+  Provenance made_from;
+  std::string content_sha256;          // of features (float32) and labels
+  std::filesystem::path path;
+};
+
+// The three data sets skipped_index, skipped_path and skipped_reason; nothing when the list is empty.
+void WriteSkipped(H5Writer& file, const std::vector<SkippedImage>& skipped);
+std::vector<SkippedImage> ReadSkipped(const H5Reader& file);
+
+// SHA-256 over features (float32 little-endian) then labels (int32): independent of HDF5's layout.
+std::string FeatureContentSha256(const std::vector<float>& features,
+                                 const std::vector<std::int32_t>& labels);
+
+// Writes and commits. `set.features` is stored as `kind`; the content hash is of the rounded values.
+void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKind kind);
+
+// Reads and checks everything: seal, shapes, labels within classes, finite values, no zero row.
+// Throws InputError naming the file and the first offending image.
+FeatureSet ReadFeatureFile(const std::filesystem::path& path);
+
+// Rows scaled to unit length, in double precision inside.
+void NormalizeRows(std::vector<float>& rows, std::int64_t width);
+
+}  // namespace clipsweep

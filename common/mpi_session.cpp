@@ -1,0 +1,114 @@
+#include "common/mpi_session.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "common/error.h"
+
+namespace clipsweep {
+namespace {
+
+// MPI counts are ints: longer buffers travel in pieces of this many elements.
+constexpr std::size_t kMaxCount = std::size_t{1} << 28;
+
+void Check(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw InternalError(std::string(what) + " failed: " + std::string(text, length) +
+                      "; look for a lost rank or network above");
+}
+
+// Set by Open MPI's mpirun, PMIx launchers (srun --mpi=pmix) and PMI-1/2 launchers in turn.
+bool UnderLauncher() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"}) {
+    if (std::getenv(name) != nullptr) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+MpiSession::MpiSession(int* argc, char*** argv) : launched_(UnderLauncher()) {
+  if (!launched_) {
+    world_ = std::make_unique<SelfComm>();
+    return;
+  }
+  int provided = 0;
+  Check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  MPI_Comm node = MPI_COMM_NULL;
+  Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+        "MPI_Comm_split_type");
+  MPI_Comm_rank(node, &local_rank_);
+  MPI_Comm_size(node, &local_size_);
+  MPI_Comm_free(&node);
+  world_ = std::make_unique<MpiComm>(MPI_COMM_WORLD);
+}
+
+void MpiSession::Finalize() {
+  if (!launched_) return;
+  static_cast<MpiComm&>(*world_).Free();
+  MPI_Finalize();
+}
+
+void MpiSession::Abort(int exit_code) {
+  if (launched_) MPI_Abort(MPI_COMM_WORLD, exit_code);
+  std::_Exit(exit_code);
+}
+
+MpiComm::MpiComm(MPI_Comm parent) {
+  Check(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
+  MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(comm_, &rank_);
+  MPI_Comm_size(comm_, &size_);
+}
+
+void MpiComm::Free() {
+  if (comm_ != MPI_COMM_NULL) MPI_Comm_free(&comm_);
+}
+
+void MpiComm::AllReduce(void* data, std::size_t count, MPI_Datatype type, std::size_t width,
+                        MPI_Op op) {
+  bytes_sent_ += static_cast<std::int64_t>(count * width);
+  for (std::size_t at = 0; at < count; at += kMaxCount) {
+    const int part = static_cast<int>(std::min(kMaxCount, count - at));
+    void* start = static_cast<char*>(data) + at * width;
+    Check(MPI_Allreduce(MPI_IN_PLACE, start, part, type, op, comm_), "MPI_Allreduce");
+  }
+}
+
+void MpiComm::SumInt64(std::span<std::int64_t> values) {
+  AllReduce(values.data(), values.size(), MPI_INT64_T, sizeof(std::int64_t), MPI_SUM);
+}
+
+void MpiComm::MaxInt64(std::span<std::int64_t> values) {
+  AllReduce(values.data(), values.size(), MPI_INT64_T, sizeof(std::int64_t), MPI_MAX);
+}
+
+void MpiComm::MaxFloat(std::span<float> values) {
+  AllReduce(values.data(), values.size(), MPI_FLOAT, sizeof(float), MPI_MAX);
+}
+
+void MpiComm::AllGather(std::span<const float> mine, std::span<float> all) {
+  if (mine.size() > kMaxCount) {
+    throw InternalError("AllGather: more than 2^28 values from one rank; gather in pieces");
+  }
+  bytes_sent_ += static_cast<std::int64_t>(mine.size_bytes());
+  const int count = static_cast<int>(mine.size());
+  Check(MPI_Allgather(mine.data(), count, MPI_FLOAT, all.data(), count, MPI_FLOAT, comm_),
+        "MPI_Allgather");
+}
+
+void MpiComm::Broadcast(std::span<std::byte> bytes, int root) {
+  if (rank_ == root) bytes_sent_ += static_cast<std::int64_t>(bytes.size());
+  for (std::size_t at = 0; at < bytes.size(); at += kMaxCount) {
+    const int part = static_cast<int>(std::min(kMaxCount, bytes.size() - at));
+    Check(MPI_Bcast(bytes.data() + at, part, MPI_BYTE, root, comm_), "MPI_Bcast");
+  }
+}
+
+void MpiComm::Barrier() { Check(MPI_Barrier(comm_), "MPI_Barrier"); }
+
+}  // namespace clipsweep

@@ -1,0 +1,104 @@
+#include "common/workers.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "common/signals.h"
+
+namespace clipsweep {
+
+struct WorkerPool::State {
+  std::mutex mutex;
+  std::condition_variable start, finished;
+  std::uint64_t generation = 0;  // of Run calls
+  bool stop = false;
+  int running = 0;
+  std::exception_ptr failure;
+  const Work* work = nullptr;
+  std::int64_t count = 0;
+  std::atomic<std::int64_t> next{0}, done{0};
+  std::vector<std::jthread> threads;
+
+  void TakeItems(int worker) {
+    try {
+      for (std::int64_t item = next++; item < count && !IsInterrupted(); item = next++) {
+        (*work)(item, worker);
+        ++done;
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+      next = count;
+    }
+  }
+
+  void Loop(int worker) {
+    at::set_num_threads(1);
+    const c10::InferenceMode inference;
+    std::uint64_t seen = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex);
+        start.wait(lock, [&] { return stop || generation != seen; });
+        if (stop) return;
+        seen = generation;
+      }
+      TakeItems(worker);
+      const std::lock_guard lock(mutex);
+      if (--running == 0) finished.notify_one();
+    }
+  }
+};
+
+WorkerPool::WorkerPool(int workers)
+    : workers_(std::max(1, workers)), state_(std::make_unique<State>()) {
+  for (int worker = 0; worker < workers_; ++worker) {
+    state_->threads.emplace_back([this, worker] { state_->Loop(worker); });
+  }
+}
+
+WorkerPool::~WorkerPool() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->start.notify_all();
+}
+
+void WorkerPool::Run(std::int64_t count, const Work& work, const Tick& tick) {
+  State& state = *state_;
+  std::exception_ptr failure;
+  {
+    std::unique_lock lock(state.mutex);
+    state.work = &work;
+    state.count = count;
+    state.next = 0;
+    state.done = 0;
+    state.failure = nullptr;
+    state.running = workers_;
+    ++state.generation;
+    state.start.notify_all();
+    while (!state.finished.wait_for(lock, std::chrono::milliseconds(100),
+                                    [&] { return state.running == 0; })) {
+      if (!tick) continue;
+      lock.unlock();
+      tick(state.done);
+      lock.lock();
+    }
+    failure = state.failure;
+  }
+  if (failure) std::rethrow_exception(failure);
+  ThrowIfInterrupted();
+  if (tick) tick(state.done);
+}
+
+}  // namespace clipsweep

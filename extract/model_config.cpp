@@ -1,0 +1,77 @@
+#include "extract/model_config.h"
+
+#include <tuple>
+
+namespace clipsweep {
+namespace {
+
+struct Row {
+  ModelConfig config;
+  std::string_view sha256;  // of OpenAI's archive
+};
+
+ModelConfig ResNet(std::string_view name, int embed_dim, int image_size, std::array<int, 4> layers,
+                   int width, int text_width, int text_heads) {
+  return {std::string(name), VisionFamily::kResNet, embed_dim, image_size, layers, width, 0,
+          text_width, text_heads, 12};
+}
+
+ModelConfig ViT(std::string_view name, int embed_dim, int image_size, int layers, int width, int patch,
+                int text_width, int text_heads) {
+  return {std::string(name), VisionFamily::kViT, embed_dim, image_size, {layers, 0, 0, 0}, width, patch,
+          text_width, text_heads, 12};
+}
+
+const std::vector<Row>& Rows() {
+  // clang-format off
+  static const std::vector<Row> rows = {
+      {ResNet("RN50", 1024, 224, {3, 4, 6, 3}, 64, 512, 8),
+       "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"},
+      {ResNet("RN101", 512, 224, {3, 4, 23, 3}, 64, 512, 8),
+       "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599"},
+      {ResNet("RN50x4", 640, 288, {4, 6, 10, 6}, 80, 640, 10),
+       "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd"},
+      {ResNet("RN50x16", 768, 384, {6, 8, 18, 8}, 96, 768, 12),
+       "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa"},
+      {ResNet("RN50x64", 1024, 448, {3, 15, 36, 10}, 128, 1024, 16),
+       "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c"},
+      {ViT("ViT-B/32", 512, 224, 12, 768, 32, 512, 8),
+       "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"},
+      {ViT("ViT-B/16", 512, 224, 12, 768, 16, 512, 8),
+       "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"},
+      {ViT("ViT-L/14", 768, 224, 24, 1024, 14, 768, 12),
+       "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"},
+      {ViT("ViT-L/14@336px", 768, 336, 24, 1024, 14, 768, 12),
+       "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"},
+  };
+  // clang-format on
+  return rows;
+}
+
+}  // namespace
+
+bool ModelConfig::SameShape(const ModelConfig& other) const {
+  const auto shape = [](const ModelConfig& m) {
+    return std::tie(m.family, m.embed_dim, m.image_size, m.vision_layers, m.vision_width, m.patch_size,
+                    m.text_width, m.text_heads, m.text_layers, m.context_length, m.vocab_size);
+  };
+  return shape(*this) == shape(other);
+}
+
+const std::vector<ModelConfig>& KnownModels() {
+  static const std::vector<ModelConfig> models = [] {
+    std::vector<ModelConfig> configs;
+    for (const Row& row : Rows()) configs.push_back(row.config);
+    return configs;
+  }();
+  return models;
+}
+
+std::string_view PublishedSha256(std::string_view name) {
+  for (const Row& row : Rows()) {
+    if (row.config.name == name) return row.sha256;
+  }
+  return "";
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,69 @@
+#include "extract/shard_store.h"
+
+#include <fmt/core.h>
+
+#include "common/error.h"
+#include "common/half.h"
+#include "common/log.h"
+
+namespace clipsweep {
+
+namespace fs = std::filesystem;
+
+ShardStore::ShardStore(const fs::path& out, Provenance made_from, FloatKind kind)
+    : folder_(out.string() + ".parts"), made_from_(std::move(made_from)), kind_(kind) {}
+
+fs::path ShardStore::PathOf(std::int64_t shard) const {
+  return folder_ / fmt::format("shard-{:05}.h5", shard);
+}
+
+void ShardStore::Prepare(bool fresh) const {
+  if (fresh) RemoveAll();
+  fs::create_directories(folder_);
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().extension() == ".tmp") {
+      fs::remove(entry.path());
+      continue;
+    }
+    if (entry.path().extension() != ".h5") continue;
+    try {
+      const H5Reader file(entry.path());
+      CheckHeader(file, kShardFormat);
+      const std::string difference = Difference(ReadProvenance(file), made_from_);
+      if (!difference.empty()) {
+        throw UsageError(fmt::format("{}: holds shards made otherwise: {}; give --fresh to drop them",
+                                     folder_.string(), Printable(difference)));
+      }
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::kUsage) throw InputError(error.what());
+      LogWarning("{}; it will be computed again", error.what());
+      fs::remove(entry.path());
+    }
+  }
+}
+
+void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t width) const {
+  H5Writer file(PathOf(shard));
+  WriteHeader(file, kShardFormat, made_from_);
+  file.Write("rows", {content.rows.size()}, content.rows);
+  file.Write("features", {content.rows.size(), static_cast<hsize_t>(width)}, content.features, kind_);
+  WriteSkipped(file, content.skipped);
+  file.Commit();
+}
+
+std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width) const {
+  if (!fs::exists(PathOf(shard))) return std::nullopt;
+  const H5Reader file(PathOf(shard));
+  Shard content;
+  content.rows = file.Int64s("rows");
+  content.features = file.Floats("features");
+  content.skipped = ReadSkipped(file);
+  if (content.features.size() != content.rows.size() * static_cast<std::size_t>(width)) {
+    file.Fail("its parts do not fit together; remove it and run again");
+  }
+  return content;
+}
+
+void ShardStore::RemoveAll() const { fs::remove_all(folder_); }
+
+}  // namespace clipsweep

@@ -1,0 +1,44 @@
+// OUT.parts/: one sealed file per finished shard.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/feature_file.h"
+
+namespace clipsweep {
+
+inline constexpr const char* kShardFormat = "clipsweep-shard";
+
+struct Shard {
+  std::vector<std::int64_t> rows;      // [n] positions in the image list, rising
+  std::vector<float> features;         // [n, D], rounded as they will be stored
+  std::vector<SkippedImage> skipped;
+};
+
+class ShardStore {
+ public:
+  // `made_from` must match what the parts on disk were made from.
+  ShardStore(const std::filesystem::path& out, Provenance made_from, FloatKind kind);
+
+  // Rank 0, before the others look: removes temporaries a killed job left, and all parts if `fresh`.
+  // Throws InputError naming what differs when a part was made otherwise.
+  void Prepare(bool fresh) const;
+
+  void Write(std::int64_t shard, const Shard& content, std::int64_t width) const;
+  // Nothing when the part is absent or damaged (it is then computed again).
+  std::optional<Shard> Read(std::int64_t shard, std::int64_t width) const;
+  void RemoveAll() const;
+
+ private:
+  std::filesystem::path PathOf(std::int64_t shard) const;
+
+  std::filesystem::path folder_;
+  Provenance made_from_;
+  FloatKind kind_;
+};
+
+}  // namespace clipsweep

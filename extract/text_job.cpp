@@ -1,0 +1,155 @@
+#include "extract/text_job.h"
+
+#include <ATen/ATen.h>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "common/atomic_file.h"
+#include "common/class_names.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/progress.h"
+#include "common/sha256.h"
+#include "common/text_file.h"
+#include "common/workers.h"
+#include "extract/clip_text.h"
+#include "extract/tokenizer.h"
+
+namespace clipsweep {
+namespace {
+
+// A work item is 16 classes; their prompts go through the encoder 16 at a time. Both are fixed, so a
+// class's row does not depend on ranks or threads.
+constexpr std::int64_t kClassesPerItem = 16;
+constexpr std::int64_t kBatch = 16;
+
+struct Plan {
+  ClassNames names;
+  std::vector<std::string> templates;
+  std::unique_ptr<Checkpoint> checkpoint;
+  std::unique_ptr<ClipText> encoder;
+  Provenance made_from;
+};
+
+Plan MakePlan(const TextConfig& config, const Compute& compute) {
+  Plan plan;
+  plan.names = ReadClassNames(config.classnames);
+  plan.templates = ReadTemplates(config.templates);
+  plan.checkpoint = std::make_unique<Checkpoint>(FindModel(config.model), config.activation);
+  plan.encoder = std::make_unique<ClipText>(*plan.checkpoint, at::Device(compute.device));
+  Sha256 names, templates;
+  for (std::size_t c = 0; c < plan.names.names.size(); ++c) {
+    names.Update(plan.names.classes[c] + "\t" + plan.names.names[c] + "\n");
+  }
+  for (const std::string& text : plan.templates) templates.Update(text + "\n");
+  const ModelConfig& model = plan.checkpoint->config();
+  plan.made_from = {{"model", model.name},
+                    {"model_sha256", plan.checkpoint->sha256()},
+                    {"activation", model.quick_gelu ? "quickgelu" : "gelu"},
+                    {"classnames_sha256", names.Hex()},
+                    {"templates_sha256", templates.Hex()},
+                    {"device_kind", compute.kind()}};
+  return plan;
+}
+
+// Unit rows of classes [first, first + count) into out [count, D].
+void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t first, std::int64_t count,
+                   float* out) {
+  const std::int64_t context = plan.checkpoint->config().context_length;
+  const auto templates = static_cast<std::int64_t>(plan.templates.size());
+  const std::int64_t prompts = count * templates;
+  const std::int64_t padded = (prompts + kBatch - 1) / kBatch * kBatch;
+  at::Tensor tokens = at::zeros({padded, context}, at::kLong);
+  tokens.select(1, 0).fill_(tokenizer.end_token());  // what padding rows say
+  auto* rows = tokens.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t p = 0; p < prompts; ++p) {
+    const std::string& name = plan.names.names[static_cast<std::size_t>(first + p / templates)];
+    const std::string prompt =
+        FillTemplate(plan.templates[static_cast<std::size_t>(p % templates)], name);
+    bool cut = false;
+    const auto encoded = tokenizer.EncodePadded(prompt, context, &cut);
+    if (cut) LogWarning("text: '{}' is longer than {} tokens and was cut", Printable(prompt), context);
+    std::copy(encoded.begin(), encoded.end(), rows + p * context);
+  }
+  std::vector<at::Tensor> parts;
+  for (std::int64_t at_row = 0; at_row < padded; at_row += kBatch) {
+    parts.push_back(plan.encoder->Encode(tokens.narrow(0, at_row, kBatch)).to(at::kCPU, at::kFloat));
+  }
+  const auto norm = [](const at::Tensor& t) { return t / t.norm(2, {-1}, /*keepdim=*/true); };
+  const at::Tensor each = norm(at::cat(parts).narrow(0, 0, prompts));
+  const at::Tensor mean = norm(each.view({count, templates, -1}).mean(1)).contiguous();
+  if (!at::isfinite(mean).all().item<bool>()) {
+    throw InputError(fmt::format("{}: the text encoder gave values that are not finite",
+                                 plan.checkpoint->path().string()));
+  }
+  std::copy_n(mean.const_data_ptr<float>(), mean.numel(), out);
+}
+
+}  // namespace
+
+TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm) {
+  Plan plan;
+  std::optional<OutputLock> lock;
+  std::int64_t up_to_date = 0;
+  Agree(comm, [&] {
+    plan = MakePlan(config, compute);
+    if (!comm.is_root()) return;
+    lock.emplace(config.out);
+    up_to_date = IsUpToDate(config.out, kTextFormat, plan.made_from, config.if_present) ? 1 : 0;
+  });
+  comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
+
+  const auto classes = static_cast<std::int64_t>(plan.names.names.size());
+  const std::int64_t width = plan.checkpoint->config().embed_dim;
+  TextResult result;
+  result.classes = classes;
+  result.templates = static_cast<std::int64_t>(plan.templates.size());
+  result.width = width;
+  result.reused_output = up_to_date != 0;
+  if (up_to_date == 0) {
+    const std::int64_t items = (classes + kClassesPerItem - 1) / kClassesPerItem;
+    const std::int64_t per_rank = (items + comm.size() - 1) / comm.size();
+    const std::int64_t item_values = kClassesPerItem * width;
+    std::vector<float> mine(static_cast<std::size_t>(per_rank * item_values), 0.0f);
+    std::vector<float> all(mine.size() * static_cast<std::size_t>(comm.size()));
+    const auto my_items = ItemsOfRank(items, comm);
+    Agree(comm, [&] {
+      const Tokenizer tokenizer;
+      Progress progress("text", "class blocks", static_cast<std::int64_t>(my_items.size()),
+                        comm.is_root());
+      WorkerPool(compute.workers).Run(
+          static_cast<std::int64_t>(my_items.size()),
+          [&](std::int64_t i, int) {
+            const std::int64_t first = my_items[static_cast<std::size_t>(i)] * kClassesPerItem;
+            EncodeClasses(plan, tokenizer, first, std::min(kClassesPerItem, classes - first),
+                          mine.data() + i * item_values);
+          },
+          [&](std::int64_t done) { progress.Update(done); });
+    });
+    comm.AllGather(mine, all);
+    Agree(comm, [&] {
+      if (!comm.is_root()) return;
+      TextSet set;
+      set.count = classes;
+      set.width = width;
+      set.classes = plan.names.classes;
+      set.classnames = plan.names.names;
+      set.templates = plan.templates;
+      set.made_from = plan.made_from;
+      for (std::int64_t item = 0; item < items; ++item) {
+        const std::int64_t slot = item % comm.size() * per_rank + item / comm.size();
+        const auto start = all.begin() + static_cast<std::ptrdiff_t>(slot * item_values);
+        const std::int64_t rows = std::min(kClassesPerItem, classes - item * kClassesPerItem);
+        set.text.insert(set.text.end(), start, start + rows * width);
+      }
+      WriteTextFile(config.out, set);
+    });
+  }
+  Agree(comm, [&] { result.sha256 = CheckSeal(config.out); });
+  return result;
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,34 @@
+// The text stage: class names and templates -> text.h5 (unit rows: per template encoded and normed, mean,
+// normed again, as the CLIP authors' zeroshot_classifier does).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "common/comm.h"
+#include "common/device.h"
+#include "common/provenance.h"
+
+namespace clipsweep {
+
+struct TextConfig {
+  std::string model;
+  std::string activation = "auto";
+  std::filesystem::path classnames;
+  std::string templates = "imagenet-1";
+  std::filesystem::path out;
+  IfPresent if_present = IfPresent::kReuse;
+};
+
+struct TextResult {
+  std::int64_t classes = 0;
+  std::int64_t templates = 0;
+  std::int64_t width = 0;
+  bool reused_output = false;
+  std::string sha256;
+};
+
+TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm);
+
+}  // namespace clipsweep

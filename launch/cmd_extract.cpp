@@ -1,0 +1,71 @@
+#include <fmt/core.h>
+
+#include "common/error.h"
+#include "extract/extract_job.h"
+#include "launch/command.h"
+
+namespace clipsweep {
+namespace {
+
+class ExtractCommand final : public Command {
+ public:
+  std::string name() const override { return "extract"; }
+  std::string summary() const override { return "images -> features.h5 with a CLIP image encoder"; }
+  std::string example() const override {
+    return "mpirun -np 2 clipsweep extract --model RN50.safetensors --images data/train --out train.h5";
+  }
+
+  void AddOptions(boost::program_options::options_description& options) override {
+    options.add_options()
+        ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
+        ("images", Required(&images_), "folder with one sub-folder per class")
+        ("out", Required(&out_), "feature file to write")
+        ("list", Optional(&list_), "take only these images: lines of path or path<TAB>class")
+        ("classnames", Optional(&classnames_), "fix the classes and their order to those of this file")
+        ("batch", Default(&config_.batch), "images per encoder call")
+        ("dtype", Default(&dtype_), "how features are stored: f32 or f16")
+        ("on-bad-image", Default(&on_bad_image_), "fail, or skip and record it")
+        ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
+        ("fresh", Switch(&fresh_), "replace an output made otherwise");
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
+    if (on_bad_image_ != "fail" && on_bad_image_ != "skip") {
+      throw UsageError(fmt::format("--on-bad-image: '{}' is none; use fail or skip", on_bad_image_));
+    }
+    config_.images = images_;
+    config_.out = out_;
+    if (fresh_) config_.if_present = IfPresent::kRecompute;
+    config_.list = list_;
+    config_.classnames = classnames_;
+    config_.dtype = ParseFloatKind(dtype_);
+    config_.skip_bad_images = on_bad_image_ == "skip";
+    const ExtractResult result = RunExtract(config_, context.compute, context.comm);
+    CommandOutput output;
+    output.text = fmt::format("{}: {} images of {} classes, {} features each{}{}\n", out_, result.images,
+                              result.classes, result.width,
+                              result.skipped > 0 ? fmt::format(", {} skipped", result.skipped) : "",
+                              result.reused_output ? "; up to date already" : "");
+    output.json = {{"out", out_},
+                   {"images", result.images},
+                   {"skipped", result.skipped},
+                   {"classes", result.classes},
+                   {"width", result.width},
+                   {"shards_computed", result.shards_computed},
+                   {"shards_reused", result.shards_reused},
+                   {"up_to_date", result.reused_output},
+                   {"sha256", result.sha256}};
+    return output;
+  }
+
+ private:
+  bool fresh_ = false;
+  ExtractConfig config_;
+  std::string images_, out_, list_, classnames_, dtype_ = "f32", on_bad_image_ = "fail";
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeExtractCommand() { return std::make_unique<ExtractCommand>(); }
+
+}  // namespace clipsweep

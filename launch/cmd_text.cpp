@@ -1,0 +1,57 @@
+#include <fmt/core.h>
+
+#include "extract/text_job.h"
+#include "launch/command.h"
+
+namespace clipsweep {
+namespace {
+
+class TextCommand final : public Command {
+ public:
+  std::string name() const override { return "text"; }
+  std::string summary() const override { return "class names x templates -> text.h5, the zero-shot weights"; }
+  std::string example() const override {
+    return "clipsweep text --model RN50.safetensors --classnames classnames.txt --templates imagenet-7 "
+           "--out text.h5";
+  }
+
+  void AddOptions(boost::program_options::options_description& options) override {
+    options.add_options()
+        ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
+        ("classnames", Required(&classnames_), "class names: lines or JSON, see docs/file-formats.md")
+        ("templates", Default(&config_.templates),
+         "imagenet-1, imagenet-7, imagenet-80, or a file with one template a line")
+        ("out", Required(&out_), "text file to write")
+        ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
+        ("fresh", Switch(&fresh_), "replace an output made otherwise");
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
+    config_.classnames = classnames_;
+    config_.out = out_;
+    if (fresh_) config_.if_present = IfPresent::kRecompute;
+    const TextResult result = RunText(config_, context.compute, context.comm);
+    CommandOutput output;
+    output.text = fmt::format("{}: {} classes x {} templates, {} wide{}\n", out_, result.classes,
+                              result.templates, result.width,
+                              result.reused_output ? "; up to date already" : "");
+    output.json = {{"out", out_},
+                   {"classes", result.classes},
+                   {"templates", result.templates},
+                   {"width", result.width},
+                   {"up_to_date", result.reused_output},
+                   {"sha256", result.sha256}};
+    return output;
+  }
+
+ private:
+  bool fresh_ = false;
+  TextConfig config_;
+  std::string classnames_, out_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeTextCommand() { return std::make_unique<TextCommand>(); }
+
+}  // namespace clipsweep

@@ -1,0 +1,41 @@
+#include "launch/command.h"
+
+#include <fmt/core.h>
+
+namespace clipsweep {
+
+std::vector<std::unique_ptr<Command>> AllCommands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  for (const auto make :
+       {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
+        MakeFinetuneCommand, MakeExperimentCommand, MakeVerifyCommand, MakeInspectCommand,
+        MakeTokenizeCommand}) {
+    commands.push_back(make());
+  }
+  return commands;
+}
+
+Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5) {
+  const auto fraction = [&](std::int64_t right) {
+    return samples > 0 ? static_cast<double>(right) / static_cast<double>(samples) : 0.0;
+  };
+  return {{"samples", samples},
+          {"top1", top1},
+          {"top5", top5},
+          {"top1_accuracy", fraction(top1)},
+          {"top5_accuracy", fraction(top5)}};
+}
+
+std::string CountsText(std::int64_t samples, std::int64_t top1, std::int64_t top5) {
+  const auto percent = [&](std::int64_t right) {
+    return 100.0 * static_cast<double>(right) / static_cast<double>(samples);
+  };
+  return fmt::format("top-1 {} of {} = {:.2f} %, top-5 {} = {:.2f} %", top1, samples, percent(top1), top5,
+                     percent(top5));
+}
+
+std::string TunedLabel(const std::string& tuned_on) {
+  return tuned_on == "none" ? "" : fmt::format(" (tuned on {})", tuned_on);
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,90 @@
+// What a command is to main.cpp: a name, options bound to a config struct, and a run.
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "common/comm.h"
+#include "common/device.h"
+
+namespace clipsweep {
+
+using Json = nlohmann::ordered_json;
+
+// Options every command has.
+struct CommonOptions {
+  std::string device = "auto";
+  int threads = 0;             // 0: the machine's cores divided by the ranks on it
+  std::int64_t seed = 1;
+  std::string json;            // file for the machine-readable result
+  std::string log_level = "info";
+  bool quiet = false;
+};
+
+struct CommandContext {
+  const CommonOptions& common;
+  Compute compute;
+  Comm& comm;
+};
+
+// What rank 0 prints on stdout and writes to --json.
+struct CommandOutput {
+  std::string text;
+  Json json = Json::object();
+};
+
+class Command {
+ public:
+  virtual ~Command() = default;
+  virtual std::string name() const = 0;
+  virtual std::string summary() const = 0;   // one line
+  virtual std::string example() const = 0;   // a command line that works
+  virtual void AddOptions(boost::program_options::options_description& options) = 0;
+  // Name of an option that takes the words without an option, "" for none.
+  virtual std::string positional() const { return ""; }
+  virtual CommandOutput Run(const CommandContext& context) = 0;
+};
+
+// The table that dispatch, help and tests iterate over, in the order of a typical run.
+std::vector<std::unique_ptr<Command>> AllCommands();
+
+std::unique_ptr<Command> MakeExtractCommand();
+std::unique_ptr<Command> MakeTextCommand();
+std::unique_ptr<Command> MakeZeroshotCommand();
+std::unique_ptr<Command> MakeTipCommand();
+std::unique_ptr<Command> MakeSweepCommand();
+std::unique_ptr<Command> MakeFinetuneCommand();
+std::unique_ptr<Command> MakeExperimentCommand();
+std::unique_ptr<Command> MakeVerifyCommand();
+std::unique_ptr<Command> MakeInspectCommand();
+std::unique_ptr<Command> MakeTokenizeCommand();
+
+// A required option with its name in the error.
+template <typename T>
+boost::program_options::typed_value<T>* Required(T* target) {
+  return boost::program_options::value<T>(target)->required();
+}
+template <typename T>
+boost::program_options::typed_value<T>* Optional(T* target) {
+  return boost::program_options::value<T>(target);
+}
+// With the struct's own value as the default that --help shows.
+template <typename T>
+boost::program_options::typed_value<T>* Default(T* target) {
+  return boost::program_options::value<T>(target)->default_value(*target);
+}
+inline boost::program_options::typed_value<bool>* Switch(bool* target) {
+  return boost::program_options::bool_switch(target);
+}
+
+// {"samples", "top1", "top5", "top1_accuracy", "top5_accuracy"}: counts, and fractions of 1.
+Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5);
+// "top-1 801 of 854 = 93.79 %, top-5 849 = 99.41 %"
+std::string CountsText(std::int64_t samples, std::int64_t top1, std::int64_t top5);
+// " (tuned on test)", " (tuned on val)" or "".
+std::string TunedLabel(const std::string& tuned_on);
+
+}  // namespace clipsweep

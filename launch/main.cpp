@@ -1,0 +1,189 @@
+// clipsweep COMMAND [options]: parse, dispatch, map errors to exit codes.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "common/atomic_file.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/mpi_session.h"
+#include "common/progress.h"
+#include "common/provenance.h"
+#include "common/signals.h"
+#include "launch/command.h"
+
+namespace clipsweep {
+namespace {
+
+namespace po = boost::program_options;
+
+struct Parsed {
+  std::unique_ptr<Command> command;
+  CommonOptions common;
+  std::string help;                  // not empty: print and leave
+};
+
+std::string Overview() {
+  std::string text =
+      "clipsweep: CLIP features at scale, Tip-Adapter sweeps and fine-tuning over MPI ranks\n\n"
+      "usage: clipsweep COMMAND [options]        clipsweep COMMAND --help\n\n";
+  for (const auto& command : AllCommands()) {
+    text += fmt::format("  {:<12} {}\n", command->name(), command->summary());
+  }
+  return text + "\nEach command also runs under mpirun -np N.\n";
+}
+
+void AddCommon(po::options_description& options, CommonOptions& common) {
+  options.add_options()
+      ("config", po::value<std::string>(), "read options from this file, as lines of name = value")
+      ("json", Optional(&common.json), "write the result to this file as JSON")
+      ("device", Default(&common.device), "auto, cpu or cuda")
+      ("threads", Default(&common.threads), "CPU worker threads of each rank; 0: its share of the cores")
+      ("seed", Default(&common.seed), "of the order of samples in training")
+      ("log-level", Default(&common.log_level), "debug, info, warning, error or off")
+      ("quiet", Switch(&common.quiet), "no progress, only warnings and errors")
+      ("help", "print this");
+}
+
+// Boost's wording, made to name the option and say what to do.
+std::string OptionProblem(const std::string& command, const std::exception& error) {
+  return fmt::format("{}: {}; see clipsweep {} --help", command, error.what(), command);
+}
+
+Parsed Parse(int argc, char** argv) {
+  Parsed parsed;
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name.empty() || name == "--help" || name == "-h" || name == "help") {
+    if (name.empty()) throw UsageError("no command; see clipsweep --help");
+    parsed.help = Overview();
+    return parsed;
+  }
+  if (name == "--version") {
+    parsed.help = fmt::format("clipsweep {}\n", kVersion);
+    return parsed;
+  }
+  for (auto& command : AllCommands()) {
+    if (command->name() == name) parsed.command = std::move(command);
+  }
+  if (!parsed.command) {
+    throw UsageError(fmt::format("'{}' is not a command; see clipsweep --help", Printable(name)));
+  }
+  po::options_description own("options", 100), common("common options", 100), all;
+  parsed.command->AddOptions(own);
+  AddCommon(common, parsed.common);
+  all.add(own).add(common);
+  po::positional_options_description words;
+  const std::string positional = parsed.command->positional();
+  if (!positional.empty()) words.add(positional.c_str(), -1);
+  try {
+    po::variables_map values;
+    po::store(po::command_line_parser(argc - 1, argv + 1).options(all).positional(words).run(), values);
+    if (values.count("help") > 0) {
+      std::ostringstream text;
+      text << "clipsweep " << name << ": " << parsed.command->summary() << "\n\n"
+           << own << "\n" << common << "\nexample:\n  " << parsed.command->example() << "\n";
+      parsed.help = text.str();
+      return parsed;
+    }
+    if (values.count("config") > 0) {
+      const std::string path = values["config"].as<std::string>();
+      std::istringstream text(ReadFile(path, 1 << 20));
+      po::store(po::parse_config_file(text, all), values);
+    }
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw UsageError(OptionProblem(name, error));
+  }
+  return parsed;
+}
+
+int Dispatch(const Parsed& parsed, MpiSession& session) {
+  Comm& comm = session.world();
+  if (!parsed.help.empty()) {
+    if (comm.is_root()) std::fputs(parsed.help.c_str(), stdout);
+    return 0;
+  }
+  std::optional<Compute> compute;
+  Agree(comm, [&] {
+    const LogLevel level = ParseLogLevel(parsed.common.log_level);
+    InitLog(parsed.common.quiet ? std::max(level, LogLevel::kWarning) : level, comm.rank(), comm.size());
+    if (parsed.common.quiet) DisableProgress();
+    compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
+                            session.local_size());
+  });
+  const auto started = std::chrono::steady_clock::now();
+  CommandOutput output = parsed.command->Run({parsed.common, *compute, comm});
+  Agree(comm, [&] {
+    if (!comm.is_root()) return;
+    std::fputs(output.text.c_str(), stdout);
+    if (parsed.common.json.empty()) return;
+    Json json = {{"command", parsed.command->name()},
+                 {"version", kVersion},
+                 {"ranks", comm.size()},
+                 {"threads", compute->workers},
+                 {"device", compute->device},
+                 {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - started)
+                                 .count()}};
+    json.update(output.json);
+    WriteFileAtomically(parsed.common.json,
+                        json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  });
+  return 0;
+}
+
+void PrintError(const std::string& message) {
+  std::fprintf(stderr, "clipsweep: %s\n", message.c_str());
+  std::fflush(stderr);
+}
+
+// An error of this rank alone. Ranks that fail together wait their turn, so that the first to print ends
+// the others before they do.
+[[noreturn]] void AbortWith(MpiSession& session, int code, const std::string& message) {
+  const Comm& comm = session.world();
+  std::this_thread::sleep_for(std::chrono::milliseconds(150 * std::min(comm.rank(), 12)));
+  PrintError(comm.size() > 1 ? fmt::format("{} (rank {} of {})", message, comm.rank(), comm.size())
+                             : message);
+  std::fflush(stdout);
+  session.Abort(code);
+}
+
+int Main(int argc, char** argv) {
+  std::optional<MpiSession> session;
+  try {
+    session.emplace(&argc, &argv);
+  } catch (const std::exception& error) {
+    PrintError(error.what());
+    return static_cast<int>(ExitCode::kInternal);
+  }
+  InstallSignalHandlers();
+  int code = 0;
+  try {
+    Parsed parsed;
+    Agree(session->world(), [&] { parsed = Parse(argc, argv); });
+    code = Dispatch(parsed, *session);
+  } catch (const AgreedError& error) {
+    if (session->world().is_root()) PrintError(error.what());
+    code = static_cast<int>(error.code());
+  } catch (const Interrupted& stop) {
+    AbortWith(*session, 128 + stop.signal(), stop.what() + std::string("; finished parts are kept"));
+  } catch (const Error& error) {
+    AbortWith(*session, static_cast<int>(error.code()), error.what());
+  } catch (const std::exception& error) {
+    AbortWith(*session, static_cast<int>(ExitCode::kInternal),
+              fmt::format("internal error: {}; please report it", error.what()));
+  }
+  session->Finalize();
+  return code;
+}
+
+}  // namespace
+}  // namespace clipsweep
+
+int main(int argc, char** argv) { return clipsweep::Main(argc, argv); }

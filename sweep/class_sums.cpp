@@ -1,0 +1,93 @@
+#include "sweep/class_sums.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "sweep/kernel_targets.h"
+
+namespace clipsweep {
+namespace {
+
+using Lanes = float __attribute__((vector_size(64)));
+using IntLanes = std::int32_t __attribute__((vector_size(64)));
+
+// exp by range reduction to |r| <= ln 2 / 2 and a polynomial of degree 7 (Cephes expf's coefficients).
+[[gnu::always_inline]] inline Lanes ExpLanes(Lanes x) {
+  const Lanes floor = Lanes{} - 87.0f;
+  x = x < floor ? floor : x;
+  const Lanes magic = Lanes{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
+  const Lanes n = (x * 1.44269504088896341f + magic) - magic;
+  Lanes r = x - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  Lanes y = Lanes{} + 1.9875691500e-4f;
+  y = y * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * (r * r) + r + 1.0f;
+  const IntLanes exponent = (__builtin_convertvector(n, IntLanes) + 127) << 23;
+  Lanes scale;
+  std::memcpy(&scale, &exponent, sizeof scale);
+  return y * scale;
+}
+
+[[gnu::always_inline]] inline Lanes Load(const float* p) {
+  Lanes v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+[[gnu::always_inline]] inline void Store(float* p, Lanes v) { std::memcpy(p, &v, sizeof v); }
+
+// Slots are worked through in runs of at most this many, whose e and r then stay in registers or L1.
+constexpr std::int64_t kSlotRun = 16;
+
+}  // namespace
+
+CLIPSWEEP_KERNEL_TARGETS
+void ClassSums(const KeyLayout& layout, const float* distance, std::span<const std::int64_t> shots,
+               double low, double step, std::int64_t first, std::int64_t count, float* out) {
+  const float beta = static_cast<float>(low + static_cast<double>(first) * step);
+  const float delta = static_cast<float>(step);
+  const std::int64_t padded = layout.padded_classes();
+  for (std::int64_t g = 0; g < layout.groups; ++g) {
+    Lanes total[kAnchorEvery];
+    for (std::int64_t j = 0; j < count; ++j) total[j] = Lanes{};
+    std::int64_t slot = 0;
+    for (std::size_t k = 0; k < shots.size(); ++k) {
+      const std::int64_t until = std::min(shots[k], layout.slots);
+      while (slot < until) {
+        const std::int64_t run = std::min(kSlotRun, until - slot);
+        Lanes e[kSlotRun], r[kSlotRun];
+        for (std::int64_t s = 0; s < run; ++s) {
+          const std::int64_t at = (g * layout.slots + slot + s) * kLanes;
+          const Lanes d = Load(distance + at);
+          e[s] = ExpLanes(-beta * d) * Load(layout.weight.data() + at);
+          r[s] = ExpLanes(-delta * d);
+        }
+        for (std::int64_t j = 0; j < count; ++j) {
+          Lanes sum = total[j];
+          for (std::int64_t s = 0; s < run; ++s) {
+            sum += e[s];
+            e[s] *= r[s];
+          }
+          total[j] = sum;
+        }
+        slot += run;
+      }
+      float* rows = out + static_cast<std::int64_t>(k) * count * padded + g * kLanes;
+      for (std::int64_t j = 0; j < count; ++j) Store(rows + j * padded, total[j]);
+    }
+  }
+}
+
+void ExpForTest(std::span<const float> x, std::span<float> out) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const Lanes y = ExpLanes(Lanes{} + x[i]);
+    out[i] = y[0];
+  }
+}
+
+}  // namespace clipsweep

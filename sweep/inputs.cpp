@@ -1,0 +1,75 @@
+#include "sweep/inputs.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "common/error.h"
+#include "common/log.h"
+#include "common/subsets.h"
+
+namespace clipsweep {
+
+Inputs LoadInputs(const std::filesystem::path& text_path, const FeatureSet& from, bool is_cache) {
+  const TextSet text = ReadTextFile(text_path);
+  Inputs inputs;
+  inputs.classes = from.classes;
+  inputs.cache_name = from.path.string();
+  inputs.problem.width = from.width;
+  inputs.problem.classes = static_cast<std::int64_t>(from.classes.size());
+  inputs.problem.text = TextRowsFor(text, from);
+  inputs.made_from["text_sha256"] = text.seal;
+  if (is_cache) {
+    inputs.problem.keys = from.features;
+    NormalizeRows(inputs.problem.keys, from.width);
+    inputs.problem.key_labels = from.labels;
+    inputs.rows_by_class = RowsByClass(from.labels, from.classes, inputs.cache_name);
+    inputs.made_from["cache_sha256"] = from.content_sha256;
+  }
+  return inputs;
+}
+
+Queries LoadQueries(const Inputs& inputs, FeatureSet set) {
+  if (set.width != inputs.problem.width) {
+    throw InputError(fmt::format(
+        "{}: features are {} wide but those of {} are {}; extract both with the same model",
+        set.path.string(), set.width, inputs.cache_name, inputs.problem.width));
+  }
+  if (set.classes != inputs.classes) {
+    const auto at = static_cast<std::size_t>(
+        std::mismatch(set.classes.begin(), set.classes.end(), inputs.classes.begin(),
+                      inputs.classes.end())
+            .first -
+        set.classes.begin());
+    const auto name = [&](const std::vector<std::string>& classes) {
+      return at < classes.size() ? "'" + Printable(classes[at]) + "'" : std::string("nothing");
+    };
+    throw InputError(fmt::format(
+        "{}: has {} classes, {} has {}; class {} is {} against {}; extract both with the same --classnames",
+        set.path.string(), set.classes.size(), inputs.cache_name, inputs.classes.size(), at,
+        name(set.classes), name(inputs.classes)));
+  }
+  Queries queries;
+  NormalizeRows(set.features, set.width);
+  queries.features = std::move(set.features);
+  queries.labels = std::move(set.labels);
+  return queries;
+}
+
+std::int64_t MostKeys(const Inputs& inputs) {
+  std::size_t most = 0;
+  for (const auto& rows : inputs.rows_by_class) most = std::max(most, rows.size());
+  return static_cast<std::int64_t>(most);
+}
+
+Subset MakeSubset(const Inputs& inputs, std::int64_t shots, std::uint64_t seed) {
+  const std::int64_t most = MostKeys(inputs);
+  if (shots == 0 || shots >= most) return {most, inputs.rows_by_class};
+  Subset subset{shots, ShuffleRows(inputs.rows_by_class, seed)};
+  for (auto& rows : subset.rows_by_class) {
+    rows.resize(std::min(rows.size(), static_cast<std::size_t>(shots)));
+  }
+  return subset;
+}
+
+}  // namespace clipsweep
