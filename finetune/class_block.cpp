@@ -37,7 +37,7 @@ at::Tensor ClassBlock::Gradient(const at::Tensor& f, const at::Tensor& logits,
                                 const at::Tensor& log_sum, const at::Tensor& labels) const {
   auto lead = at::exp(logits - log_sum.unsqueeze(1));  // softmax of this block's classes
   const auto own = at::arange(first_class_, first_class_ + classes_, labels.options());
-  lead -= labels.unsqueeze(1).eq(own);                 // p - y
+  lead -= labels.unsqueeze(1).eq(own).to(lead.scalar_type());  // p - y
   lead *= alpha_ * beta_ / static_cast<double>(f.size(0));
   const auto per_key = (kernel_ * lead.unsqueeze(2)).view({f.size(0), classes_ * slots_});
   return at::mm(per_key.t(), f);

@@ -138,8 +138,11 @@ int Dispatch(const Parsed& parsed, MpiSession& session) {
   return 0;
 }
 
+// One line: what follows a line break (a library's stack trace) goes to the debug log.
 void PrintError(const std::string& message) {
-  std::fprintf(stderr, "clipsweep: %s\n", message.c_str());
+  const std::size_t end = message.find('\n');
+  if (end != std::string::npos) LogDebug("{}", message);
+  std::fprintf(stderr, "clipsweep: %s\n", message.substr(0, end).c_str());
   std::fflush(stderr);
 }
 
@@ -147,8 +150,8 @@ void PrintError(const std::string& message) {
 // the others before they do.
 [[noreturn]] void AbortWith(MpiSession& session, int code, const std::string& message) {
   const Comm& comm = session.world();
-  std::this_thread::sleep_for(std::chrono::milliseconds(150 * std::min(comm.rank(), 12)));
-  PrintError(comm.size() > 1 ? fmt::format("{} (rank {} of {})", message, comm.rank(), comm.size())
+  std::this_thread::sleep_for(std::chrono::milliseconds(1000 * std::min(comm.rank(), 4)));
+  PrintError(comm.size() > 1 ? fmt::format("rank {} of {}: {}", comm.rank(), comm.size(), message)
                              : message);
   std::fflush(stdout);
   session.Abort(code);
@@ -177,7 +180,7 @@ int Main(int argc, char** argv) {
     AbortWith(*session, static_cast<int>(error.code()), error.what());
   } catch (const std::exception& error) {
     AbortWith(*session, static_cast<int>(ExitCode::kInternal),
-              fmt::format("internal error: {}; please report it", error.what()));
+              fmt::format("internal error, please report it: {}", error.what()));
   }
   session->Finalize();
   return code;
