@@ -17,6 +17,7 @@ using Json = nlohmann::ordered_json;
 // Options every command has.
 struct CommonOptions {
   std::string device = "auto";
+  std::string comm = "auto";
   int threads = 0;             // 0: the machine's cores divided by the ranks on it
   std::int64_t seed = 1;
   std::string json;            // file for the machine-readable result

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "common/atomic_file.h"
+#include "common/choose_comm.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/mpi_session.h"
@@ -45,6 +46,7 @@ void AddCommon(po::options_description& options, CommonOptions& common) {
       ("config", po::value<std::string>(), "read options from this file, as lines of name = value")
       ("json", Optional(&common.json), "write the result to this file as JSON")
       ("device", Default(&common.device), "auto, cpu or cuda")
+      ("comm", Default(&common.comm), "collectives: auto, mpi or nccl (one GPU per rank)")
       ("threads", Default(&common.threads), "CPU worker threads of each rank; 0: its share of the cores")
       ("seed", Default(&common.seed), "of the order of samples in training")
       ("log-level", Default(&common.log_level), "debug, info, warning, error or off")
@@ -105,19 +107,22 @@ Parsed Parse(int argc, char** argv) {
 }
 
 int Dispatch(const Parsed& parsed, MpiSession& session) {
-  Comm& comm = session.world();
+  Comm& world = session.world();
   if (!parsed.help.empty()) {
-    if (comm.is_root()) std::fputs(parsed.help.c_str(), stdout);
+    if (world.is_root()) std::fputs(parsed.help.c_str(), stdout);
     return 0;
   }
   std::optional<Compute> compute;
-  Agree(comm, [&] {
+  Agree(world, [&] {
     const LogLevel level = ParseLogLevel(parsed.common.log_level);
-    InitLog(parsed.common.quiet ? std::max(level, LogLevel::kWarning) : level, comm.rank(), comm.size());
+    InitLog(parsed.common.quiet ? std::max(level, LogLevel::kWarning) : level, world.rank(), world.size());
     if (parsed.common.quiet) DisableProgress();
     compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
                             session.local_size());
   });
+  const std::unique_ptr<Comm> nccl =
+      ChooseComm(parsed.common.comm, *compute, session.local_size(), world);
+  Comm& comm = nccl ? *nccl : world;
   const auto started = std::chrono::steady_clock::now();
   CommandOutput output = parsed.command->Run({parsed.common, *compute, comm});
   Agree(comm, [&] {
@@ -127,6 +132,7 @@ int Dispatch(const Parsed& parsed, MpiSession& session) {
     Json json = {{"command", parsed.command->name()},
                  {"version", kVersion},
                  {"ranks", comm.size()},
+                 {"comm", comm.name()},
                  {"threads", compute->workers},
                  {"device", compute->device},
                  {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - started)

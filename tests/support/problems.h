@@ -1,0 +1,129 @@
+// Small random problems and folders for tests.
+#pragma once
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "common/feature_file.h"
+#include "common/random.h"
+#include "common/subsets.h"
+#include "sweep/grid_engine.h"
+
+namespace clipsweep::testing {
+
+// A folder of its own, removed at the end.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "clipsweep-XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~TempFolder() { std::filesystem::remove_all(path_); }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline void WriteText(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+// Roughly normal, in [-6, 6].
+inline float Noise(Random& random) {
+  double sum = 0;
+  for (int i = 0; i < 12; ++i) sum += static_cast<double>(random.Next() >> 11) * 0x1.0p-53;
+  return static_cast<float>(sum - 6.0);
+}
+
+struct SmallProblem {
+  Problem problem;
+  Queries queries;
+  std::vector<std::vector<std::int64_t>> rows_by_class;
+};
+
+// Class centres with noise: accuracies are neither 0 nor 1. `uneven`: class c has 1 + c % per_class keys.
+inline SmallProblem MakeSmallProblem(std::int64_t classes, std::int64_t per_class,
+                                     std::int64_t samples, std::int64_t width, bool uneven = false) {
+  SmallProblem small;
+  Problem& p = small.problem;
+  p.width = width;
+  p.classes = classes;
+  Random random(7, 1, 0);
+  std::vector<float> centres(static_cast<std::size_t>(classes * width));
+  for (float& value : centres) value = Noise(random);
+  const auto near = [&](std::int64_t c, float spread, std::vector<float>& out) {
+    for (std::int64_t d = 0; d < width; ++d) {
+      out.push_back(centres[static_cast<std::size_t>(c * width + d)] + spread * Noise(random) + 2.0f);
+    }
+  };
+  for (std::int64_t c = 0; c < classes; ++c) {
+    near(c, 2.0f, p.text);
+    const std::int64_t count = uneven ? 1 + c % per_class : per_class;
+    for (std::int64_t k = 0; k < count; ++k) {
+      near(c, 1.5f, p.keys);
+      p.key_labels.push_back(static_cast<std::int32_t>(c));
+    }
+  }
+  for (std::int64_t i = 0; i < samples; ++i) {
+    near(i % classes, 2.0f, small.queries.features);
+    small.queries.labels.push_back(static_cast<std::int32_t>(i % classes));
+  }
+  NormalizeRows(p.text, width);
+  NormalizeRows(p.keys, width);
+  NormalizeRows(small.queries.features, width);
+  std::vector<std::string> names(static_cast<std::size_t>(classes), "c");
+  small.rows_by_class = RowsByClass(p.key_labels, names, "test");
+  return small;
+}
+
+inline double Dot(const float* a, const float* b, std::int64_t width) {
+  double sum = 0;
+  for (std::int64_t d = 0; d < width; ++d) sum += static_cast<double>(a[d]) * b[d];
+  return sum;
+}
+
+// Tip-Adapter's formula in double precision, one sample: logits [C].
+inline std::vector<double> ReferenceLogits(const SmallProblem& small,
+                                           const std::vector<std::vector<std::int64_t>>& rows,
+                                           std::int64_t sample, double alpha, double beta) {
+  const Problem& p = small.problem;
+  const float* f = small.queries.features.data() + sample * p.width;
+  std::vector<double> logits;
+  for (std::int64_t c = 0; c < p.classes; ++c) {
+    double sum = 0;
+    for (const std::int64_t row : rows[static_cast<std::size_t>(c)]) {
+      sum += std::exp(-beta * (1.0 - Dot(f, p.keys.data() + row * p.width, p.width)));
+    }
+    logits.push_back(100.0 * Dot(f, p.text.data() + c * p.width, p.width) + alpha * sum);
+  }
+  return logits;
+}
+
+inline TopCounts ReferenceCounts(const SmallProblem& small,
+                                 const std::vector<std::vector<std::int64_t>>& rows, double alpha,
+                                 double beta) {
+  TopCounts counts;
+  for (std::int64_t i = 0; i < small.queries.count(); ++i) {
+    const auto logits = ReferenceLogits(small, rows, i, alpha, beta);
+    const std::int64_t y = small.queries.labels[static_cast<std::size_t>(i)];
+    int beaten = 0;
+    for (std::int64_t c = 0; c < small.problem.classes; ++c) {
+      const double z = logits[static_cast<std::size_t>(c)], zy = logits[static_cast<std::size_t>(y)];
+      beaten += z > zy || (z == zy && c < y) ? 1 : 0;
+    }
+    counts.top1 += beaten == 0;
+    counts.top5 += beaten < 5;
+  }
+  return counts;
+}
+
+}  // namespace clipsweep::testing

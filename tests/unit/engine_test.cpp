@@ -1,0 +1,172 @@
+// The exact-alpha engine against brute force.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "common/subsets.h"
+#include "sweep/class_sums.h"
+#include "sweep/exact_alpha.h"
+#include "sweep/grid_engine.h"
+#include "tests/support/problems.h"
+
+namespace clipsweep {
+namespace {
+
+using testing::MakeSmallProblem;
+using testing::ReferenceCounts;
+using testing::SmallProblem;
+
+TEST(ClassSums, ExpIsWithinThreeUlp) {
+  std::vector<float> x, y;
+  for (double v = 0; v >= -86; v -= 0.0371) x.push_back(static_cast<float>(v));
+  y.resize(x.size());
+  ExpForTest(x, y);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double want = std::exp(static_cast<double>(x[i]));
+    EXPECT_NEAR(y[i], want, 3e-7 * want) << x[i];
+  }
+  EXPECT_EQ(y[0], 1.0f);
+}
+
+TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
+  // Three classes with 3, 1 and 2 keys.
+  const KeyLayout layout = MakeKeyLayout({{0, 1, 2}, {3}, {4, 5}});
+  ASSERT_EQ(layout.slots, 3);
+  const std::vector<float> affinity{0.9f, -0.3f, 0.5f, 0.99f, 0.1f, 1.0f};
+  std::vector<float> distance(layout.column.size());
+  for (std::size_t i = 0; i < distance.size(); ++i) distance[i] = 1.0f - affinity[layout.column[i]];
+  const std::vector<std::int64_t> shots{1, 2, 3};
+  for (std::int64_t first : {0, 16, 32}) {
+    std::vector<float> out(3 * 16 * 16);
+    ClassSums(layout, distance.data(), shots, 0.5, 0.25, first, 16, out.data());
+    for (std::size_t k = 0; k < 3; ++k) {
+      for (std::int64_t j = 0; j < 16; ++j) {
+        const double beta = 0.5 + static_cast<double>(first + j) * 0.25;
+        const std::vector<std::vector<int>> keys{{0, 1, 2}, {3}, {4, 5}};
+        for (std::size_t c = 0; c < 3; ++c) {
+          double want = 0;
+          for (std::size_t s = 0; s < std::min(keys[c].size(), k + 1); ++s) {
+            want += std::exp(-beta * (1.0 - affinity[static_cast<std::size_t>(keys[c][s])]));
+          }
+          const float got = out[(k * 16 + static_cast<std::size_t>(j)) * 16 + c];
+          EXPECT_NEAR(got, want, 3e-6 * want + 1e-12);
+        }
+      }
+    }
+  }
+}
+
+// Counts by evaluating Beats at every alpha for every class.
+void BruteForce(const std::vector<float>& z, const std::vector<float>& s, std::int64_t y,
+                const Axis& alpha, std::vector<std::int64_t>& top1, std::vector<std::int64_t>& top5) {
+  for (std::int64_t j = 0; j < alpha.count; ++j) {
+    int beaten = 0;
+    for (std::size_t c = 0; c < z.size(); ++c) {
+      if (static_cast<std::int64_t>(c) == y || std::isinf(z[c])) continue;
+      beaten += Beats(static_cast<double>(z[static_cast<std::size_t>(y)]) - z[c],
+                      static_cast<double>(s[static_cast<std::size_t>(y)]) - s[c], alpha.At(j),
+                      static_cast<std::int64_t>(c) < y);
+    }
+    top1[static_cast<std::size_t>(j)] += beaten == 0;
+    top5[static_cast<std::size_t>(j)] += beaten < 5;
+  }
+}
+
+TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
+  Random random(3, 0, 0);
+  const Axis alpha{0.5, 0.02, 100};
+  for (int round = 0; round < 400; ++round) {
+    const std::int64_t classes = 1 + static_cast<std::int64_t>(random.Below(40)), padded = 48;
+    std::vector<float> z(padded, -std::numeric_limits<float>::infinity()), s(padded, 0.0f);
+    const bool ties = round % 2 == 0;  // coarse values: many exact ties, also at grid points
+    for (std::int64_t c = 0; c < classes; ++c) {
+      const auto u = static_cast<std::size_t>(c);
+      z[u] = ties ? static_cast<float>(random.Below(5)) * 0.5f : 20.0f + testing::Noise(random);
+      s[u] = ties ? static_cast<float>(random.Below(4)) : std::abs(testing::Noise(random)) * 2.0f;
+    }
+    const auto y = static_cast<std::int64_t>(random.Below(static_cast<std::uint64_t>(classes)));
+    std::vector<std::int64_t> got1(101, 0), got5(101, 0), want1(100, 0), want5(100, 0);
+    AlphaCounter counter(alpha, classes, padded, 16);
+    counter.Add(z.data(), s.data(), y, got1.data(), got5.data());
+    SumSteps(got1);
+    SumSteps(got5);
+    BruteForce(z, s, y, alpha, want1, want5);
+    for (std::size_t j = 0; j < 100; ++j) {
+      ASSERT_EQ(got1[j], want1[j]) << "round " << round << " alpha " << j;
+      ASSERT_EQ(got5[j], want5[j]) << "round " << round << " alpha " << j;
+    }
+  }
+}
+
+TEST(AlphaCounter, OnePointGridAndOneClass) {
+  AlphaCounter counter(Axis::Point(1.0), 1, 16, 4);
+  std::vector<float> z(16, -std::numeric_limits<float>::infinity()), s(16, 0.0f);
+  z[0] = 3;
+  std::vector<std::int64_t> top1(2, 0), top5(2, 0);
+  counter.Add(z.data(), s.data(), 0, top1.data(), top5.data());
+  EXPECT_EQ(top1[0], 1);
+  EXPECT_EQ(top5[0], 1);
+}
+
+class Engine : public ::testing::TestWithParam<bool> {};
+
+TEST_P(Engine, CountsEqualTheFormulaAtEveryPoint) {
+  const SmallProblem small = MakeSmallProblem(23, 5, 300, 24, /*uneven=*/GetParam());
+  const Axis alpha{0.0, 1.5, 7}, beta{0.5, 0.75, 19};
+  const std::vector<GridTask> tasks{{ShuffleRows(small.rows_by_class, 11), {1, 3, 5}, alpha, beta}};
+  SelfComm comm;
+  const auto counts = CountGrid(small.problem, small.queries, tasks, Partition::kSamples,
+                                {"cpu", 2}, comm, "test");
+  std::int64_t off = 0, varied = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    auto rows = tasks[0].rows_by_class;
+    for (auto& r : rows) r.resize(std::min(r.size(), static_cast<std::size_t>(tasks[0].shots[k])));
+    for (std::int64_t b = 0; b < beta.count; ++b) {
+      for (std::int64_t a = 0; a < alpha.count; ++a) {
+        const TopCounts want = ReferenceCounts(small, rows, alpha.At(a), beta.At(b));
+        const auto at = (k * static_cast<std::size_t>(beta.count) + static_cast<std::size_t>(b)) *
+                            static_cast<std::size_t>(alpha.count) +
+                        static_cast<std::size_t>(a);
+        off += std::abs(counts[0].top1[at] - want.top1) + std::abs(counts[0].top5[at] - want.top5);
+        varied += counts[0].top1[at] != counts[0].top1[0];
+      }
+    }
+  }
+  EXPECT_EQ(off, 0);
+  EXPECT_GT(varied, 50);  // the grid is no constant
+}
+
+INSTANTIATE_TEST_SUITE_P(KeysPerClass, Engine, ::testing::Bool());
+
+TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
+  const SmallProblem small = MakeSmallProblem(17, 4, 700, 16);
+  const std::vector<GridTask> tasks{
+      {small.rows_by_class, {2, 4}, Axis{0, 0.1, 50}, Axis{0.3, 0.2, 40}},
+      {small.rows_by_class, {4}, Axis::Point(1.3), Axis::Point(5.0)}};
+  SelfComm comm;
+  const auto one = CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 1},
+                             comm, "test");
+  for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
+    const auto many =
+        CountGrid(small.problem, small.queries, tasks, partition, {"cpu", 3}, comm, "test");
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      EXPECT_EQ(one[t].top1, many[t].top1);
+      EXPECT_EQ(one[t].top5, many[t].top5);
+    }
+  }
+}
+
+TEST(ZeroShot, EqualsAlphaZero) {
+  const SmallProblem small = MakeSmallProblem(12, 3, 520, 16);
+  SelfComm comm;
+  const TopCounts got = CountZeroShot(small.problem, small.queries, {"cpu", 2}, comm);
+  const TopCounts want = ReferenceCounts(small, small.rows_by_class, 0.0, 1.0);
+  EXPECT_EQ(got.top1, want.top1);
+  EXPECT_EQ(got.top5, want.top5);
+  EXPECT_LT(got.top1, 520);
+  EXPECT_GT(got.top1, 0);
+}
+
+}  // namespace
+}  // namespace clipsweep

@@ -1,0 +1,137 @@
+// Image lists, class names, templates and subsets.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "common/class_names.h"
+#include "common/error.h"
+#include "common/image_list.h"
+#include "common/subsets.h"
+#include "tests/support/problems.h"
+
+namespace clipsweep {
+namespace {
+
+using testing::TempFolder;
+using testing::WriteText;
+
+std::string MessageOf(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kBadInput) << error.what();
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ImageList, SortsClassesAndFilesByBytes) {
+  const TempFolder folder;
+  for (const char* name : {"b/2.PNG", "b/1.jpg", "a/x/deep.jpeg", "a/notes.txt", ".hidden/1.jpg"}) {
+    WriteText(folder / name, "x");
+  }
+  const ImageList list = ReadImageList(folder.path(), "", {});
+  EXPECT_EQ(list.classes, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(list.paths, (std::vector<std::string>{"a/x/deep.jpeg", "b/1.jpg", "b/2.PNG"}));
+  EXPECT_EQ(list.labels, (std::vector<std::int32_t>{0, 1, 1}));
+  const std::string before = list.sha256;
+  WriteText(folder / "b/1.jpg", "longer");
+  EXPECT_NE(ReadImageList(folder.path(), "", {}).sha256, before);
+}
+
+TEST(ImageList, NamesTheMissingClassAndTheEmptyFolder) {
+  const TempFolder folder;
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }), "");
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "none", "", {}); }).find("none"), std::string::npos);
+  WriteText(folder / "a/1.jpg", "x");
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {"a", "zebra"}); }).find("zebra"),
+            std::string::npos);
+  WriteText(folder / "other/1.jpg", "x");
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {"a"}); }).find("other"),
+            std::string::npos);
+  std::filesystem::create_directories(folder / "empty");
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }).find("empty"), std::string::npos);
+}
+
+TEST(ImageList, ReadsListFiles) {
+  const TempFolder folder;
+  WriteText(folder / "i/a/1.jpg", "x");
+  WriteText(folder / "i/loose.jpg", "x");
+  WriteText(folder / "list.tsv", "loose.jpg\tb\r\na/1.jpg\n\n");
+  const ImageList list = ReadImageList(folder / "i", folder / "list.tsv", {});
+  EXPECT_EQ(list.classes, (std::vector<std::string>{"a", "b"}));
+  for (const char* bad : {"gone.jpg\ta\n", "../list.tsv\ta\n", "loose.jpg\n", "\n"}) {
+    WriteText(folder / "bad.tsv", bad);
+    EXPECT_NE(MessageOf([&] { ReadImageList(folder / "i", folder / "bad.tsv", {}); }), "") << bad;
+  }
+}
+
+TEST(ClassNames, ReadsEveryForm) {
+  const TempFolder folder;
+  const auto read = [&](const std::string& text) {
+    WriteText(folder / "names", text);
+    return ReadClassNames(folder / "names");
+  };
+  const ClassNames ids = read("n02000000 great white shark\nn01440764 tench\n");
+  EXPECT_EQ(ids.classes, (std::vector<std::string>{"n01440764", "n02000000"}));
+  EXPECT_EQ(ids.names, (std::vector<std::string>{"tench", "great white shark"}));
+  EXPECT_EQ(read("7\tseven\n1\tone\n").names, (std::vector<std::string>{"one", "seven"}));
+  const ClassNames plain = read("great_white_shark\nant\n");
+  EXPECT_EQ(plain.classes, (std::vector<std::string>{"great_white_shark", "ant"}));
+  EXPECT_EQ(plain.names[0], "great white shark");
+  EXPECT_EQ(read(R"({"10": "b", "9": "a"})").names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(read(R"({"0": ["n01440764", "tench"]})").classes[0], "n01440764");
+  EXPECT_EQ(read(R"({"n01440764": "tench"})").names[0], "tench");
+  EXPECT_EQ(read(R"(["x", "y"])").names.size(), 2u);
+}
+
+TEST(ClassNames, RefusesBadFiles) {
+  const TempFolder folder;
+  for (const char* bad : {"", "a\na\n", "{\"0\": 3}", "{", "[1]", "3", "a\t\n"}) {
+    WriteText(folder / "names", bad);
+    if (std::string(bad) == "3") continue;  // a class called 3 is a class
+    EXPECT_NE(MessageOf([&] { ReadClassNames(folder / "names"); }), "") << bad;
+  }
+}
+
+TEST(Templates, BuiltinAndFiles) {
+  EXPECT_EQ(ReadTemplates("imagenet-1").size(), 1u);
+  EXPECT_EQ(ReadTemplates("imagenet-7").size(), 7u);
+  EXPECT_EQ(ReadTemplates("imagenet-80").size(), 80u);
+  EXPECT_EQ(FillTemplate("a photo of a {}.", "tench"), "a photo of a tench.");
+  const TempFolder folder;
+  WriteText(folder / "t", "no place\n");
+  EXPECT_THROW(ReadTemplates(folder / "t"), Error);
+  WriteText(folder / "t", "{} and {}\n");
+  EXPECT_THROW(ReadTemplates(folder / "t"), Error);
+  EXPECT_THROW(ReadTemplates("imagenet-9"), Error);
+}
+
+TEST(Subsets, AreNestedAndSeeded) {
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 60; ++i) labels.push_back(i % 3);
+  const auto rows = RowsByClass(labels, {"a", "b", "c"}, "f");
+  const auto one = ShuffleRows(rows, 31), again = ShuffleRows(rows, 31), other = ShuffleRows(rows, 32);
+  EXPECT_EQ(one, again);
+  EXPECT_NE(one, other);
+  EXPECT_NE(one[0], one[1]);
+  const auto five = TakeShots(one, 5), sixteen = TakeShots(one, 16);
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_EQ(five[c].size(), 5u);
+    EXPECT_TRUE(std::includes(sixteen[c].begin(), sixteen[c].end(), five[c].begin(), five[c].end()));
+    for (const std::int64_t row : five[c]) EXPECT_EQ(row % 3, static_cast<std::int64_t>(c));
+  }
+  EXPECT_NE(MessageOf([&] { RowsByClass({0}, {"a", "empty"}, "f"); }).find("empty"), std::string::npos);
+}
+
+// Known values: a change of generator would silently change every published subset.
+TEST(Subsets, StayTheSameAcrossVersions) {
+  Random random(31, 0, 0);
+  std::vector<int> items{0, 1, 2, 3, 4, 5, 6, 7};
+  random.Shuffle(items);
+  EXPECT_EQ(items, (std::vector<int>{6, 5, 2, 3, 1, 4, 0, 7}));
+}
+
+}  // namespace
+}  // namespace clipsweep
