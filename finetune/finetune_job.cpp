@@ -237,9 +237,8 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
   TopCounts before;
   if (up_to_date == 0) {
-    LogInfo("finetune: {} keys x {}, alpha {} beta {}, {} epochs of batch {}",
-            plan.inputs.problem.key_labels.size(), plan.inputs.problem.width, plan.alpha, plan.beta,
-            config.epochs, config.batch);
+    LogInfo("finetune: {} shots, subset seed {}, alpha {:.6g} beta {:.6g}, {} epochs of batch {}",
+            plan.subset.shots, config.subset_seed, plan.alpha, plan.beta, config.epochs, config.batch);
     const AdapterData data = Train(config, plan, compute, comm, before);
     Agree(comm, [&] {
       if (comm.is_root()) WriteAdapterFile(config.out, data);

@@ -114,8 +114,11 @@ int Dispatch(const Parsed& parsed, MpiSession& session) {
   }
   std::optional<Compute> compute;
   Agree(world, [&] {
-    const LogLevel level = ParseLogLevel(parsed.common.log_level);
-    InitLog(parsed.common.quiet ? std::max(level, LogLevel::kWarning) : level, world.rank(), world.size());
+    LogLevel level = ParseLogLevel(parsed.common.log_level);
+    // What all ranks would say alike, rank 0 says; --log-level debug lets every rank speak.
+    const bool terse = parsed.common.quiet || (!world.is_root() && level == LogLevel::kInfo);
+    if (terse) level = std::max(level, LogLevel::kWarning);
+    InitLog(level, world.rank(), world.size());
     if (parsed.common.quiet) DisableProgress();
     compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
                             session.local_size());

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sets up, then runs the whole study on real handwritten digits on two MPI ranks and prints the table.
+# Options are those of launch/setup.sh. Everything it writes is in build/demo/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+launch/setup.sh "$@"
+. launch/mpi_env.sh
+
+demo=${BUILD_DIR:-build}/demo
+if [ ! -f "$demo/digits/classnames.txt" ]; then
+  .venv/bin/python launch/demo/make_digits.py --out "$demo/digits"
+fi
+set -x
+mpirun -np 2 "${BUILD_DIR:-build}/clipsweep" experiment --config launch/demo/demo.ini --run "$demo/run" \
+  --json "$demo/run/experiment.json"

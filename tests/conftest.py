@@ -1,0 +1,105 @@
+"""What all Python tests share: the program, mpirun, the demo's digits and, where present, real data."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("CLIPSWEEP_BUILD", "build"))
+BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
+PROGRAM = BUILD / "clipsweep"
+DATA = pathlib.Path(os.environ.get("CLIPSWEEP_TEST_DATA", ROOT.parent / "shared" / "data"))
+DEMO_MODEL = ROOT / "launch" / "demo" / "digit-clip.safetensors"
+DEMO_TEMPLATES = ROOT / "launch" / "demo" / "templates.txt"
+
+sys.path.insert(0, str(ROOT / "launch"))
+
+
+class Result:
+    def __init__(self, process, json_path):
+        self.code = process.returncode
+        self.out = process.stdout
+        self.err = process.stderr
+        self.json = json.loads(json_path.read_text()) if json_path and json_path.exists() else None
+
+    @property
+    def errors(self):
+        """The lines of stderr that are clipsweep's own messages."""
+        return [line for line in self.err.splitlines() if line.startswith("clipsweep: ")]
+
+
+def mpi_environment():
+    env = dict(os.environ, OMPI_MCA_rmaps_base_oversubscribe="1")
+    if os.geteuid() == 0:
+        env.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    return env
+
+
+def command_line(arguments, np=0):
+    launcher = ["mpirun", "-np", str(np)] if np else []
+    return launcher + [str(PROGRAM)] + [str(a) for a in arguments]
+
+
+def run(*arguments, np=0, json_path=None, timeout=600, cwd=None):
+    """Runs clipsweep alone (np = 0) or under mpirun and returns its Result."""
+    if json_path:
+        arguments = [*arguments, "--json", json_path]
+    process = subprocess.run(command_line(arguments, np), capture_output=True, text=True, timeout=timeout,
+                             env=mpi_environment(), cwd=cwd)
+    return Result(process, json_path)
+
+
+def run_ok(*arguments, **options):
+    result = run(*arguments, **options)
+    assert result.code == 0, result.err
+    return result
+
+
+@pytest.fixture(scope="session")
+def data():
+    def folder(name):
+        if not (DATA / name).is_dir():
+            pytest.skip(f"real data '{name}' is not at {DATA}; set CLIPSWEEP_TEST_DATA")
+        return DATA / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """The demo's ImageFolders."""
+    out = tmp_path_factory.mktemp("digits")
+    subprocess.run([sys.executable, ROOT / "launch/demo/make_digits.py", "--out", out], check=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def demo(digits, tmp_path_factory):
+    """Features and text of the demo: train.h5, val.h5, test.h5, text.h5."""
+    out = tmp_path_factory.mktemp("demo")
+    for split in ("train", "val", "test"):
+        run_ok("extract", "--model", DEMO_MODEL, "--images", digits / split, "--out", out / f"{split}.h5", "--quiet")
+    run_ok("text", "--model", DEMO_MODEL, "--classnames", digits / "classnames.txt", "--templates",
+           DEMO_TEMPLATES, "--out", out / "text.h5", "--quiet")
+    return out
+
+
+@pytest.fixture(scope="session")
+def caltech(data, tmp_path_factory):
+    """The real Caltech-101 features, imported: cache.h5, val.h5, text.h5."""
+    source, out = data("caltech101-rn50"), tmp_path_factory.mktemp("caltech")
+    subprocess.run([sys.executable, ROOT / "launch/import_tip_adapter.py", source, "--text", source / "text_42.npz",
+                    "--out", out], check=True)
+    return out
+
+
+@pytest.fixture(autouse=True)
+def program_is_built():
+    if not PROGRAM.exists():
+        pytest.fail(f"{PROGRAM} is not built; run launch/setup.sh")
+    if shutil.which("mpirun") is None:
+        pytest.fail("mpirun is not installed; run launch/setup.sh")

@@ -1,0 +1,143 @@
+"""Zero-shot, Tip-Adapter and Tip-Adapter-F against the published formulas in PyTorch."""
+import h5py
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from conftest import run_ok
+
+
+class Problem:
+    def __init__(self, folder, cache, test):
+        def features(name):
+            with h5py.File(folder / name) as file:
+                return (F.normalize(torch.from_numpy(file["features"][:]).double()),
+                        torch.from_numpy(file["labels"][:]).long())
+
+        self.keys, self.key_labels = features(cache)
+        self.queries, self.labels = features(test)
+        with h5py.File(folder / "text.h5") as file:
+            self.text = torch.from_numpy(file["text"][:]).double()
+        self.one_hot = F.one_hot(self.key_labels).double()
+
+    def logits(self, alpha, beta, keys=None):
+        affinity = self.queries @ (self.keys if keys is None else keys).T
+        return 100 * self.queries @ self.text.T + alpha * ((-beta * (1 - affinity)).exp() @ self.one_hot)
+
+    def counts(self, logits):
+        top = logits.topk(5).indices
+        return (top[:, 0] == self.labels).sum().item(), (top == self.labels[:, None]).any(1).sum().item()
+
+
+@pytest.fixture(scope="module")
+def real(caltech):
+    return Problem(caltech, "cache.h5", "val.h5")
+
+
+def files(folder, cache="cache.h5", test="val.h5"):
+    return ["--cache", folder / cache, "--features", folder / test, "--text", folder / "text.h5", "--quiet"]
+
+
+def near(test, want):
+    assert abs(test["top1"] - want[0]) <= 1 and abs(test["top5"] - want[1]) <= 1, (test, want)
+
+
+def test_zero_shot_on_real_features(real, caltech, tmp_path):
+    result = run_ok("zeroshot", "--features", caltech / "val.h5", "--text", caltech / "text.h5",
+                    json_path=tmp_path / "z.json")
+    near(result.json["test"], (801, 849))
+    near(result.json["test"], real.counts(real.logits(0, 1)))
+
+
+def test_tip_on_real_features(real, caltech, tmp_path):
+    result = run_ok("tip", *files(caltech), "--alpha", 1, "--beta", 5.5, json_path=tmp_path / "t.json")
+    near(result.json["test"], (808, 850))
+    near(result.json["test"], real.counts(real.logits(1, 5.5)))
+
+
+def test_the_grid_on_real_features(real, caltech, tmp_path):
+    result = run_ok("sweep", *files(caltech), "--alpha", "0.5:2.5:0.02", "--beta", "3:7:0.1", "--tune-on", "test",
+                    "--out", tmp_path / "s.h5", json_path=tmp_path / "s.json")
+    cell = result.json["cells"][0]
+    assert abs(cell["test"]["top1"] - 810) <= 1
+    assert result.json["grid_points"] == 4000 and result.json["tuned_on"] == "test"
+    assert "(tuned on test)" in result.out
+    with h5py.File(tmp_path / "s.h5") as file:
+        top1, top5 = file["top1"][0, 0], file["top5"][0, 0]  # [B, A]
+        alphas, betas = file["alpha"][:], file["beta"][:]
+    assert top1.shape == (40, 100)
+    for b, a in [(0, 0), (39, 99), (17, 42), (5, 77), (30, 3)]:
+        want = real.counts(real.logits(alphas[a], betas[b]))
+        assert abs(top1[b, a] - want[0]) <= 1 and abs(top5[b, a] - want[1]) <= 1
+    best = np.unravel_index(top1.argmax(), top1.shape)
+    assert (cell["alpha"], cell["beta"]) == (alphas[best[1]], betas[best[0]])  # first maximum, beta outer
+
+
+def torch_reference(problem, alpha, beta, epochs=20, batch=256):
+    """The official training loop with the step on stored features."""
+    keys = torch.nn.Parameter(problem.keys.clone().float())
+    f, labels = problem.keys.float(), problem.key_labels
+    text, one_hot = problem.text.float(), problem.one_hot.float()
+    optimizer = torch.optim.AdamW([keys], lr=1e-3, eps=1e-4)
+    steps = -(-len(f) // batch)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(f), generator=generator).split(batch):
+            cache = (-beta * (1 - f[rows] @ keys.T)).exp() @ one_hot
+            loss = F.cross_entropy(100 * f[rows] @ text.T + alpha * cache, labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+    return problem.counts(problem.logits(alpha, beta, keys.detach().double()))
+
+
+def test_finetune_on_real_features(real, caltech, tmp_path):
+    result = run_ok("finetune", *files(caltech), "--alpha", 1, "--beta", 5.5, "--out", tmp_path / "a.h5",
+                    json_path=tmp_path / "f.json")
+    assert result.json["test"]["top1"] >= 818
+    want = torch_reference(real, 1, 5.5)
+    assert abs(result.json["test"]["top1"] - want[0]) <= 0.004 * 854 + 1, (result.json["test"], want)
+    assert result.json["tuned_on"] == "none"
+
+
+def test_whole_batches_give_the_same_keys_as_torch(demo, tmp_path):
+    """One batch holds everything, so the order of samples is no matter: ten steps of AdamW and cosine."""
+    problem = Problem(demo, "train.h5", "test.h5")
+    run_ok("finetune", *files(demo, "train.h5", "test.h5"), "--alpha", 2, "--beta", 5, "--epochs", 10, "--batch", 640,
+           "--out", tmp_path / "a.h5")
+    keys = torch.nn.Parameter(problem.keys.clone())
+    optimizer = torch.optim.AdamW([keys], lr=1e-3, eps=1e-4)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
+    losses = []
+    for _ in range(10):
+        cache = (-5 * (1 - problem.keys @ keys.T)).exp() @ problem.one_hot
+        loss = F.cross_entropy(100 * problem.keys @ problem.text.T + 2 * cache, problem.key_labels)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+    with h5py.File(tmp_path / "a.h5") as file:
+        ours, rows, history = file["keys"][:], file["cache_row"][:], file["history_loss"][:]
+    want = keys.detach().numpy()[rows]
+    assert np.abs(ours - want).max() / np.abs(want).max() < 1e-5
+    moved = np.abs(want - problem.keys.numpy()[rows]).max()
+    assert np.abs(ours - want).max() / moved < 1e-2  # of the distance the keys travelled
+    assert np.allclose(history, losses, rtol=1e-4)
+
+
+def test_shots_and_seeds_choose_nested_subsets(demo, tmp_path):
+    """The sweep's subsets are those that tip and finetune take."""
+    result = run_ok("sweep", *files(demo, "train.h5", "test.h5"), "--alpha", "1:4:1", "--beta", "2:6:2",
+                    "--tune-on", demo / "val.h5", "--shots", "5,1,64", "--subset-seeds", "31,32", "--out",
+                    tmp_path / "s.h5", json_path=tmp_path / "s.json")
+    assert result.json["tuned_on"] == "val"
+    for cell in result.json["cells"]:
+        tip = run_ok("tip", *files(demo, "train.h5", "test.h5"), "--alpha", cell["alpha"], "--beta", cell["beta"],
+                     "--shots", cell["shots"], "--subset-seed", cell["subset_seed"], json_path=tmp_path / "t.json")
+        assert tip.json["test"] == cell["test"]
+    whole = [c["test"] for c in result.json["cells"] if c["shots"] == 64]
+    assert whole[0] == whole[1]  # all keys: the same subset for every seed
