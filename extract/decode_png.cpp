@@ -30,9 +30,16 @@ void ReadBytes(png_structp png, png_bytep out, png_size_t count) {
   png_longjmp(png, 1);
 }
 
-void OnWarning(png_structp, png_const_charp) {}
+// Pillow refuses a file whose text or colour profile unpacks to more than a megabyte (a decompression bomb);
+// libpng stops at the same limit, warns of a "truncated" chunk and would go on.
+void OnWarning(png_structp png, png_const_charp message) {
+  if (std::strstr(message, ": truncated") != nullptr) {
+    png_error(png, "a text or profile chunk unpacks to too much, or is cut off");
+  }
+}
 
-constexpr png_alloc_size_t kMaxChunkBytes = 64 << 20;
+
+constexpr png_alloc_size_t kMaxChunkBytes = 1 << 20;  // of text and profiles; Pillow's limit
 
 // Pillow's 16-bit grey is a mode of its own, which convert("RGB") clips to 255 instead of scaling.
 void ClipGrey16(const std::vector<std::uint8_t>& raw, Image& image) {

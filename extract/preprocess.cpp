@@ -1,10 +1,9 @@
 #include "extract/preprocess.h"
 
-#include <ATen/ATen.h>
-
-#include <algorithm>
 #include <array>
 #include <cmath>
+
+#include "extract/resample.h"
 
 namespace clipsweep {
 namespace {
@@ -41,21 +40,8 @@ Size2 ResizedShape(std::int64_t height, std::int64_t width, std::int64_t n) {
 
 Image ResizeAndCrop(const Image& image, int n) {
   const Size2 to = ResizedShape(image.height, image.width, n);
-  auto pixels = at::from_blob(const_cast<std::uint8_t*>(image.rgb.data()),
-                              {1, image.height, image.width, 3}, at::kByte)
-                    .permute({0, 3, 1, 2});  // channels-last view: the fast 8-bit path
-  if (to.height != image.height || to.width != image.width) {
-    pixels = at::_upsample_bicubic2d_aa(pixels, {to.height, to.width}, /*align_corners=*/false);
-  }
-  const auto cropped = pixels.narrow(2, CropStart(to.height, n), n)
-                           .narrow(3, CropStart(to.width, n), n)
-                           .permute({0, 2, 3, 1})
-                           .contiguous();
-  Image out;
-  out.width = out.height = n;
-  const auto* data = cropped.const_data_ptr<std::uint8_t>();
-  out.rgb.assign(data, data + cropped.numel());
-  return out;
+  return ResizeWindow(image, to.width, to.height,
+                      {CropStart(to.width, n), CropStart(to.height, n), n, n});
 }
 
 void Preprocess(const Image& image, int n, float* out) {

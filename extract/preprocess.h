@@ -14,13 +14,13 @@ struct Size2 {
 };
 Size2 ResizedShape(std::int64_t height, std::int64_t width, std::int64_t n);
 
-// Resized and cropped pixels [n, n, 3], before scaling to floats. Within one level of Pillow's.
+// Resized and cropped pixels [n, n, 3], before scaling to floats. The same bytes as Pillow's.
 Image ResizeAndCrop(const Image& image, int n);
 
 // Writes float32 [3, n, n] to `out` (planar).
 void Preprocess(const Image& image, int n, float* out);
 
 // Names the transform in provenance; changes whenever its output would.
-inline constexpr const char* kPreprocessName = "clip-bicubic-aa-u8";
+inline constexpr const char* kPreprocessName = "clip-bicubic-pillow";
 
 }  // namespace clipsweep

@@ -48,6 +48,8 @@ enum class Kind { kSpace, kLetter, kNumber, kOther };
 
 Kind KindOf(UChar32 point) {
   if (u_isUWhiteSpace(point) || (point >= 0x1c && point <= 0x1f)) return Kind::kSpace;
+  // The reference's pattern, matched without regard to case, drops this mark: its upper case is a letter.
+  if (point == 0x345) return Kind::kSpace;
   const auto mask = U_MASK(u_charType(point));
   if ((mask & U_GC_L_MASK) != 0) return Kind::kLetter;
   if ((mask & U_GC_N_MASK) != 0) return Kind::kNumber;

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "sweep/kernel_targets.h"
+#include "common/kernel_targets.h"
 
 namespace clipsweep {
 namespace {

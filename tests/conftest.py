@@ -47,7 +47,7 @@ def command_line(arguments, np=0):
 def run(*arguments, np=0, json_path=None, timeout=600, cwd=None):
     """Runs clipsweep alone (np = 0) or under mpirun and returns its Result."""
     if json_path:
-        arguments = [*arguments, "--json", json_path]
+        arguments = [arguments[0], "--json", json_path, *arguments[1:]]
     process = subprocess.run(command_line(arguments, np), capture_output=True, text=True, timeout=timeout,
                              env=mpi_environment(), cwd=cwd)
     return Result(process, json_path)
