@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void Fail(const fs::path& path, const char* what) {
-  throw InputError(fmt::format("{}: {} failed: {}; free space or choose another place", path.string(),
-                               what, std::strerror(errno)));
+  throw InputError(fmt::format("{}: {} failed: {}; free space or choose another place",
+                               path.string(), what, std::strerror(errno)));
 }
 
 fs::path FolderOf(const fs::path& path) {
@@ -120,11 +120,13 @@ OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock
       ::close(descriptor_);
       errno = why;
       if (why != EWOULDBLOCK) Fail(lock_path_, "flock");
-      throw InputError(fmt::format(
-          "{}: another job is writing this output; wait for it or choose another --out", path.string()));
+      throw InputError(
+          fmt::format("{}: another job is writing this output; wait for it or choose another --out",
+                      path.string()));
     }
     // The holder before us may have removed the file between our open and our lock.
-    struct stat held {}, named {};
+    struct stat held {
+    }, named{};
     if (::fstat(descriptor_, &held) == 0 && ::stat(lock_path_.c_str(), &named) == 0 &&
         held.st_ino == named.st_ino) {
       return;

@@ -1,5 +1,5 @@
-// The prompt templates of the CLIP authors' ImageNet notebook (80, and the 7 they found to do best) and
-// the single one of the CLIP paper. One template a line.
+// The prompt templates of the CLIP authors' ImageNet notebook (80, and the 7 they found to do best)
+// and the single one of the CLIP paper. One template a line.
 #pragma once
 
 #include <string_view>

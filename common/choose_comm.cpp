@@ -35,7 +35,8 @@ std::unique_ptr<Comm> ChooseComm(const std::string& wanted, const Compute& compu
                                  without != 0 ? "not every rank computes on a GPU"
                                               : "ranks share a GPU, where NCCL refuses to work"));
   }
-  if (sharing != 0 && world.is_root()) LogInfo("ranks share a GPU: collectives go over MPI, not NCCL");
+  if (sharing != 0 && world.is_root())
+    LogInfo("ranks share a GPU: collectives go over MPI, not NCCL");
   return nullptr;
 }
 

@@ -9,8 +9,9 @@
 
 namespace clipsweep {
 
-// `wanted`: auto, mpi or nccl. nullptr: stay with `world`. Collective. With auto, ranks that share a GPU
-// (where NCCL refuses) stay with MPI and rank 0 says so. Throws UsageError when nccl is wanted and cannot be.
+// `wanted`: auto, mpi or nccl. nullptr: stay with `world`. Collective. With auto, ranks that share
+// a GPU (where NCCL refuses) stay with MPI and rank 0 says so. Throws UsageError when nccl is
+// wanted and cannot be.
 std::unique_ptr<Comm> ChooseComm(const std::string& wanted, const Compute& compute, int local_size,
                                  Comm& world);
 

@@ -53,16 +53,19 @@ std::vector<std::pair<std::string, std::string>> FromLines(const std::string& te
   return pairs;
 }
 
-std::vector<std::pair<std::string, std::string>> FromJson(const std::string& path, const Json& json) {
+std::vector<std::pair<std::string, std::string>> FromJson(const std::string& path,
+                                                          const Json& json) {
   std::vector<std::pair<std::string, std::string>> pairs;
   const auto bad = [&](const std::string& where) {
-    return InputError(fmt::format(
-        "{}: entry {} is not a name or [folder, name]; see docs/file-formats.md", path, Printable(where)));
+    return InputError(
+        fmt::format("{}: entry {} is not a name or [folder, name]; see docs/file-formats.md", path,
+                    Printable(where)));
   };
   const auto add = [&](const std::string& key, const Json& value) {
     if (value.is_string()) {
       pairs.emplace_back(key, value.get<std::string>());
-    } else if (value.is_array() && value.size() == 2 && value[0].is_string() && value[1].is_string()) {
+    } else if (value.is_array() && value.size() == 2 && value[0].is_string() &&
+               value[1].is_string()) {
       pairs.emplace_back(value[0].get<std::string>(), value[1].get<std::string>());
     } else {
       throw bad(key.empty() ? std::to_string(pairs.size()) : key);
@@ -81,8 +84,9 @@ std::vector<std::pair<std::string, std::string>> FromJson(const std::string& pat
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   const bool numbered = std::all_of(keys.begin(), keys.end(), is_number);
   if (numbered) {
-    std::sort(keys.begin(), keys.end(),
-              [](const std::string& a, const std::string& b) { return std::stol(a) < std::stol(b); });
+    std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
+      return std::stol(a) < std::stol(b);
+    });
   }
   for (const std::string& key : keys) add(numbered ? "" : key, json[key]);
   return pairs;
@@ -102,7 +106,8 @@ ClassNames ReadClassNames(const std::filesystem::path& path) {
   } else {
     pairs = FromLines(text);
   }
-  const bool folders = std::all_of(pairs.begin(), pairs.end(), [](auto& p) { return !p.first.empty(); });
+  const bool folders =
+      std::all_of(pairs.begin(), pairs.end(), [](auto& p) { return !p.first.empty(); });
   if (folders) std::sort(pairs.begin(), pairs.end());
   ClassNames out;
   std::set<std::string> seen;
@@ -124,15 +129,17 @@ std::vector<std::string> ReadTemplates(const std::string& spec) {
     if (spec == builtin.name) return Lines(std::string(builtin.lines));
   }
   if (!std::filesystem::exists(spec)) {
-    throw UsageError(fmt::format(
-        "--templates: '{}' is neither imagenet-1, imagenet-7, imagenet-80 nor a file", Printable(spec)));
+    throw UsageError(
+        fmt::format("--templates: '{}' is neither imagenet-1, imagenet-7, imagenet-80 nor a file",
+                    Printable(spec)));
   }
   const std::vector<std::string> templates = Lines(ReadFile(spec));
   if (templates.empty()) throw InputError(fmt::format("{}: has no templates", spec));
   for (const std::string& text : templates) {
     const std::size_t first = text.find("{}");
     if (first == std::string::npos || text.find("{}", first + 2) != std::string::npos) {
-      throw InputError(fmt::format("{}: template '{}' must have exactly one {{}}", spec, Printable(text)));
+      throw InputError(
+          fmt::format("{}: template '{}' must have exactly one {{}}", spec, Printable(text)));
     }
   }
   return templates;

@@ -8,8 +8,9 @@
 namespace clipsweep {
 
 struct ClassNames {
-  std::vector<std::string> classes;  // [C] folder names; the names themselves where the file has none
-  std::vector<std::string> names;    // [C] as people say them: underscores already spaces
+  std::vector<std::string>
+      classes;                     // [C] folder names; the names themselves where the file has none
+  std::vector<std::string> names;  // [C] as people say them: underscores already spaces
 };
 
 // Reads, by content:
@@ -22,7 +23,8 @@ struct ClassNames {
 // ImageFolder labels. Throws InputError naming file and line.
 ClassNames ReadClassNames(const std::filesystem::path& path);
 
-// One template a line, each with exactly one {}. `spec` is imagenet-1, imagenet-7, imagenet-80 or a file.
+// One template a line, each with exactly one {}. `spec` is imagenet-1, imagenet-7, imagenet-80 or a
+// file.
 std::vector<std::string> ReadTemplates(const std::string& spec);
 
 // "a photo of a {}." with name -> "a photo of a tench."

@@ -14,7 +14,8 @@ void SelfComm::AllGather(std::span<const float> mine, std::span<float> all) {
 std::string BroadcastString(Comm& comm, const std::string& text, int root) {
   std::int64_t length = comm.rank() == root ? static_cast<std::int64_t>(text.size()) : 0;
   comm.Broadcast(std::as_writable_bytes(std::span(&length, 1)), root);
-  std::string out = comm.rank() == root ? text : std::string(static_cast<std::size_t>(length), '\0');
+  std::string out =
+      comm.rank() == root ? text : std::string(static_cast<std::size_t>(length), '\0');
   if (length > 0) comm.Broadcast(std::as_writable_bytes(std::span(out)), root);
   return out;
 }

@@ -1,6 +1,6 @@
 // The collective interface every stage is written against. SelfComm: one process, no MPI. MpiComm:
-// Open MPI. NcclComm: NCCL between GPUs (nccl_comm.h). No floating-point sum is offered on purpose: a
-// sum of floats depends on the order of ranks, so stages gather and add in a fixed order instead.
+// Open MPI. NcclComm: NCCL between GPUs (nccl_comm.h). No floating-point sum is offered on purpose:
+// a sum of floats depends on the order of ranks, so stages gather and add in a fixed order instead.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +33,8 @@ class Comm {
   virtual void Barrier() = 0;
 
   bool is_root() const { return rank() == 0; }
-  // Bytes this rank has passed into collectives; tests hold training steps to their promise with it.
+  // Bytes this rank has passed into collectives; tests hold training steps to their promise with
+  // it.
   std::int64_t bytes_sent() const { return bytes_sent_; }
 
  protected:
@@ -55,9 +56,9 @@ class SelfComm final : public Comm {
 
 std::string BroadcastString(Comm& comm, const std::string& text, int root = 0);
 
-// Runs `work` on every rank and lets all ranks know how it went: if any rank threw, every rank throws
-// AgreedError with the message of the lowest failing rank. Use it around whatever each rank does alone
-// (reading files, checking input) before ranks wait for one another.
+// Runs `work` on every rank and lets all ranks know how it went: if any rank threw, every rank
+// throws AgreedError with the message of the lowest failing rank. Use it around whatever each rank
+// does alone (reading files, checking input) before ranks wait for one another.
 void Agree(Comm& comm, const std::function<void()>& work);
 
 // Work items [0, count) of this rank when they are dealt out in turn.

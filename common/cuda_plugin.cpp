@@ -36,7 +36,8 @@ const CudaPlugin* CudaPlugin::Load() {
     void* library = OpenPlugin();
     if (library == nullptr) return nullptr;
     auto made = std::make_unique<CudaPlugin>();
-    made->device_count_ = reinterpret_cast<int (*)()>(::dlsym(library, "clipsweep_cuda_device_count"));
+    made->device_count_ =
+        reinterpret_cast<int (*)()>(::dlsym(library, "clipsweep_cuda_device_count"));
     made->nccl_ = reinterpret_cast<NcclBackend* (*)(int)>(::dlsym(library, "clipsweep_cuda_nccl"));
     if (made->device_count_ == nullptr || made->nccl_ == nullptr) {
       g_why_not = std::string(kName) + " is of another version";

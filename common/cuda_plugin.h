@@ -1,5 +1,5 @@
-// Everything CUDA is in one shared library that is opened only when a GPU may be used: commands start fast,
-// and one build runs on machines without a driver.
+// Everything CUDA is in one shared library that is opened only when a GPU may be used: commands
+// start fast, and one build runs on machines without a driver.
 #pragma once
 
 #include <memory>

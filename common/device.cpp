@@ -39,8 +39,9 @@ Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, in
   if (gpus > 0) {
     compute.device = fmt::format("cuda:{}", local_rank % gpus);
   } else if (wanted == "cuda") {
-    throw UsageError(fmt::format("--device cuda: {}; use --device cpu",
-                                 plugin == nullptr ? CudaPlugin::WhyNot() : "no GPU is visible here"));
+    throw UsageError(
+        fmt::format("--device cuda: {}; use --device cpu",
+                    plugin == nullptr ? CudaPlugin::WhyNot() : "no GPU is visible here"));
   }
   return compute;
 }

@@ -99,13 +99,14 @@ FeatureSet ReadFeatureFile(const std::filesystem::path& path) {
   }
   for (std::size_t i = 0; i < set.labels.size(); ++i) {
     if (set.labels[i] < 0 || static_cast<std::size_t>(set.labels[i]) >= set.classes.size()) {
-      file.Fail(fmt::format("row {} ({}) has label {}, outside its {} classes; make the file again", i,
-                            Printable(set.paths[i]), set.labels[i], set.classes.size()));
+      file.Fail(fmt::format("row {} ({}) has label {}, outside its {} classes; make the file again",
+                            i, Printable(set.paths[i]), set.labels[i], set.classes.size()));
     }
   }
   if (const std::int64_t bad = FirstBadRow(set.features, set.width); bad >= 0) {
-    file.Fail(fmt::format("row {} ({}) is not finite or all zero; look at that image and extract again",
-                          bad, Printable(set.paths[static_cast<std::size_t>(bad)])));
+    file.Fail(
+        fmt::format("row {} ({}) is not finite or all zero; look at that image and extract again",
+                    bad, Printable(set.paths[static_cast<std::size_t>(bad)])));
   }
   if (FeatureContentSha256(set.features, set.labels) != set.content_sha256) {
     file.Fail("features and labels do not match their content_sha256; make the file again");

@@ -20,19 +20,20 @@ struct SkippedImage {
 };
 
 struct FeatureSet {
-  std::int64_t count = 0;              // N
-  std::int64_t width = 0;              // D
-  std::vector<float> features;         // [N, D] as the encoder gave them, not normalised
-  std::vector<std::int32_t> labels;    // [N], 0 <= label < classes.size()
-  std::vector<std::string> paths;      // [N], relative to the image folder
-  std::vector<std::string> classes;    // [C], folder names in byte order
-  std::vector<SkippedImage> skipped;   // unreadable images left out with --on-bad-image skip
+  std::int64_t count = 0;             // N
+  std::int64_t width = 0;             // D
+  std::vector<float> features;        // [N, D] as the encoder gave them, not normalised
+  std::vector<std::int32_t> labels;   // [N], 0 <= label < classes.size()
+  std::vector<std::string> paths;     // [N], relative to the image folder
+  std::vector<std::string> classes;   // [C], folder names in byte order
+  std::vector<SkippedImage> skipped;  // unreadable images left out with --on-bad-image skip
   Provenance made_from;
-  std::string content_sha256;          // of features (float32) and labels
+  std::string content_sha256;  // of features (float32) and labels
   std::filesystem::path path;
 };
 
-// The three data sets skipped_index, skipped_path and skipped_reason; nothing when the list is empty.
+// The three data sets skipped_index, skipped_path and skipped_reason; nothing when the list is
+// empty.
 void WriteSkipped(H5Writer& file, const std::vector<SkippedImage>& skipped);
 std::vector<SkippedImage> ReadSkipped(const H5Reader& file);
 
@@ -40,7 +41,8 @@ std::vector<SkippedImage> ReadSkipped(const H5Reader& file);
 std::string FeatureContentSha256(const std::vector<float>& features,
                                  const std::vector<std::int32_t>& labels);
 
-// Writes and commits. `set.features` is stored as `kind`; the content hash is of the rounded values.
+// Writes and commits. `set.features` is stored as `kind`; the content hash is of the rounded
+// values.
 void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKind kind);
 
 // Reads and checks everything: seal, shapes, labels within classes, finite values, no zero row.

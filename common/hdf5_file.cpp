@@ -108,7 +108,8 @@ H5Id H5Writer::Create(const std::string& name, const Shape& shape, hid_t file_ty
   H5Pset_obj_track_times(plan.get(), false);
   if (!shape.empty() && Elements(shape) > 0) {
     Shape chunk = shape;
-    const hsize_t row_bytes = std::max<hsize_t>(1, Elements(shape) / shape[0] * H5Tget_size(file_type));
+    const hsize_t row_bytes =
+        std::max<hsize_t>(1, Elements(shape) / shape[0] * H5Tget_size(file_type));
     chunk[0] = std::clamp<hsize_t>(kChunkBytes / row_bytes, 1, shape[0]);
     H5Pset_chunk(plan.get(), static_cast<int>(chunk.size()), chunk.data());
     H5Pset_fletcher32(plan.get());
@@ -222,9 +223,10 @@ std::string CheckSeal(const std::filesystem::path& path) {
   std::string block(kUserBlock, '\0');
   in.read(block.data(), static_cast<std::streamsize>(block.size()));
   if (in.gcount() != static_cast<std::streamsize>(kUserBlock) || !block.starts_with(kSealWord)) {
-    throw InputError(fmt::format(
-        "{}: not a clipsweep file (no seal at its start); make it with clipsweep or its import script",
-        path.string()));
+    throw InputError(
+        fmt::format("{}: not a clipsweep file (no seal at its start); make it with clipsweep or "
+                    "its import script",
+                    path.string()));
   }
   const std::string written = block.substr(kSealWord.size(), 64);
   std::string expected = std::string(kSealWord) + written + "\n";

@@ -1,6 +1,7 @@
-// Serial HDF5 in and out, with the seal that every clipsweep file carries: the first 512 bytes (an HDF5
-// user block) hold the SHA-256 of all bytes that follow, so a flip anywhere is seen. Time stamps are off
-// and strings have fixed width: equal content gives equal bytes. Not thread-safe; main thread only.
+// Serial HDF5 in and out, with the seal that every clipsweep file carries: the first 512 bytes (an
+// HDF5 user block) hold the SHA-256 of all bytes that follow, so a flip anywhere is seen. Time
+// stamps are off and strings have fixed width: equal content gives equal bytes. Not thread-safe;
+// main thread only.
 #pragma once
 
 #include <hdf5.h>

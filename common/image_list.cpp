@@ -46,8 +46,8 @@ std::vector<Entry> ScanFolders(const fs::path& root) {
     }
   }
   if (entries.empty()) {
-    throw InputError(fmt::format(
-        "{}: no class folders with images; expected {}/CLASS/IMAGE.jpg", root.string(), root.string()));
+    throw InputError(fmt::format("{}: no class folders with images; expected {}/CLASS/IMAGE.jpg",
+                                 root.string(), root.string()));
   }
   return entries;
 }
@@ -64,15 +64,16 @@ std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) 
     std::string name = tab == std::string::npos ? "" : line.substr(tab + 1);
     const std::string place = fmt::format("{}:{}", list_file.string(), number);
     if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end()) {
-      throw InputError(fmt::format("{}: '{}' leaves the image folder; give a path below --images", place,
-                                   Printable(path.string())));
+      throw InputError(fmt::format("{}: '{}' leaves the image folder; give a path below --images",
+                                   place, Printable(path.string())));
     }
     if (name.empty() && path.has_parent_path()) name = path.begin()->string();
     if (name.empty()) {
       throw InputError(fmt::format("{}: no class; write path<TAB>class", place));
     }
     if (!fs::is_regular_file(root / path)) {
-      throw InputError(fmt::format("{}: {} does not exist", place, Printable((root / path).string())));
+      throw InputError(
+          fmt::format("{}: {} does not exist", place, Printable((root / path).string())));
     }
     entries.emplace_back(path.generic_string(), name);
   }
@@ -134,8 +135,8 @@ ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
   }
   for (std::size_t c = 0; c < seen.size(); ++c) {
     if (!seen[c]) {
-      throw InputError(fmt::format("{}: class '{}' has no images: its folder is missing", root.string(),
-                                   Printable(list.classes[c])));
+      throw InputError(fmt::format("{}: class '{}' has no images: its folder is missing",
+                                   root.string(), Printable(list.classes[c])));
     }
   }
   list.sha256 = Fingerprint(list);

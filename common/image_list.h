@@ -1,5 +1,5 @@
-// Which images, in which order, with which labels: the ImageFolder convention (one folder per class,
-// classes and files in byte order) or a list file.
+// Which images, in which order, with which labels: the ImageFolder convention (one folder per
+// class, classes and files in byte order) or a list file.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@ namespace clipsweep {
 
 struct ImageList {
   std::filesystem::path root;
-  std::vector<std::string> paths;       // [N] relative to root
-  std::vector<std::int32_t> labels;     // [N]
-  std::vector<std::string> classes;     // [C]
-  std::string sha256;                   // of classes, paths, labels and file sizes
+  std::vector<std::string> paths;    // [N] relative to root
+  std::vector<std::int32_t> labels;  // [N]
+  std::vector<std::string> classes;  // [C]
+  std::string sha256;                // of classes, paths, labels and file sizes
 
   std::int64_t size() const { return static_cast<std::int64_t>(paths.size()); }
 };

@@ -40,8 +40,8 @@ LogLevel ParseLogLevel(std::string_view name) {
   if (name == "warning") return LogLevel::kWarning;
   if (name == "error") return LogLevel::kError;
   if (name == "off") return LogLevel::kOff;
-  throw UsageError(fmt::format("--log-level: '{}' is not a level; use debug, info, warning, error or off",
-                               Printable(name)));
+  throw UsageError(fmt::format(
+      "--log-level: '{}' is not a level; use debug, info, warning, error or off", Printable(name)));
 }
 
 void InitLog(LogLevel level, int rank, int ranks) {

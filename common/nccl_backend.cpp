@@ -1,4 +1,5 @@
-// The CUDA side, built into libclipsweep_cuda.so where nvcc and NCCL are there; loaded by cuda_plugin.cpp.
+// The CUDA side, built into libclipsweep_cuda.so where nvcc and NCCL are there; loaded by
+// cuda_plugin.cpp.
 #include <cuda_runtime_api.h>
 #include <nccl.h>
 
@@ -70,9 +71,10 @@ class RealNccl final : public NcclBackend {
     const std::size_t bytes = count * (type == Type::kInt64 ? sizeof(std::int64_t) : sizeof(float));
     Send(data, bytes);
     out_.Reserve(bytes);
-    Check(ncclAllReduce(in_.data(), out_.data(), count, type == Type::kInt64 ? ncclInt64 : ncclFloat,
-                        op == Op::kSum ? ncclSum : ncclMax, comm_, stream_),
-          "allreduce");
+    Check(
+        ncclAllReduce(in_.data(), out_.data(), count, type == Type::kInt64 ? ncclInt64 : ncclFloat,
+                      op == Op::kSum ? ncclSum : ncclMax, comm_, stream_),
+        "allreduce");
   }
 
   void StartAllGather(const float* data, std::size_t count, int size) override {
@@ -111,7 +113,8 @@ class RealNccl final : public NcclBackend {
  private:
   void Use() { Check(cudaSetDevice(device_), "set device"); }
   void Send(const void* data, std::size_t bytes) {
-    Check(cudaMemcpyAsync(in_.Reserve(bytes), data, bytes, cudaMemcpyHostToDevice, stream_), "copy");
+    Check(cudaMemcpyAsync(in_.Reserve(bytes), data, bytes, cudaMemcpyHostToDevice, stream_),
+          "copy");
   }
 
   int device_;

@@ -9,7 +9,8 @@
 namespace clipsweep {
 namespace {
 
-// Polls without sleeping at first, as small collectives take microseconds, then leaves the core to others.
+// Polls without sleeping at first, as small collectives take microseconds, then leaves the core to
+// others.
 constexpr auto kSpin = std::chrono::milliseconds(2);
 constexpr auto kNap = std::chrono::microseconds(200);
 
@@ -45,8 +46,8 @@ void NcclComm::Wait(const std::string& what) {
       why = fmt::format("no answer from the other ranks within {} s",
                         std::chrono::duration<double>(deadline_).count());
     }
-    throw InternalError(fmt::format("NCCL {} failed: {}; look for a lost rank, or run with --comm mpi", what,
-                                    why));
+    throw InternalError(
+        fmt::format("NCCL {} failed: {}; look for a lost rank, or run with --comm mpi", what, why));
   }
 }
 

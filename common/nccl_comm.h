@@ -1,8 +1,10 @@
-// Collectives over NCCL. The waiting, the deadline and what happens on failure stand here and know no CUDA;
-// NcclBackend hides the dozen NCCL and CUDA calls, so that CI runs this code with a test double.
+// Collectives over NCCL. The waiting, the deadline and what happens on failure stand here and know
+// no CUDA; NcclBackend hides the dozen NCCL and CUDA calls, so that CI runs this code with a test
+// double.
 //
-// A communicator is non-blocking; every wait polls the stream and NCCL's asynchronous error together, with a
-// deadline. On an error or at the deadline it is aborted, never destroyed, and the rank throws.
+// A communicator is non-blocking; every wait polls the stream and NCCL's asynchronous error
+// together, with a deadline. On an error or at the deadline it is aborted, never destroyed, and the
+// rank throws.
 #pragma once
 
 #include <chrono>
@@ -25,7 +27,8 @@ class NcclBackend {
   virtual std::string NewUniqueId() = 0;
   // Starts joining; Poll tells when it is done.
   virtual void Join(const std::string& id, int size, int rank) = 0;
-  // Copies `data` [count] to the device and starts the collective. For AllGather `count` is per rank.
+  // Copies `data` [count] to the device and starts the collective. For AllGather `count` is per
+  // rank.
   virtual void StartAllReduce(const void* data, std::size_t count, Type type, Op op) = 0;
   virtual void StartAllGather(const float* data, std::size_t count, int size) = 0;
   // Of what was started last; `why` is filled when it failed.
@@ -38,8 +41,8 @@ class NcclBackend {
 
 class NcclComm final : public Comm {
  public:
-  // `parent` carries the unique id, broadcasts and barriers, which hold no bulk data. Joins all its ranks;
-  // throws InternalError when that fails or takes longer than `deadline`.
+  // `parent` carries the unique id, broadcasts and barriers, which hold no bulk data. Joins all its
+  // ranks; throws InternalError when that fails or takes longer than `deadline`.
   NcclComm(Comm& parent, std::unique_ptr<NcclBackend> backend, std::chrono::milliseconds deadline);
   ~NcclComm() override;
 

@@ -1,5 +1,5 @@
-// How far a stage is: a live bar with rate and time left on a terminal, a log line every ten seconds
-// elsewhere. Rank 0 only; other ranks pass enabled = false.
+// How far a stage is: a live bar with rate and time left on a terminal, a log line every ten
+// seconds elsewhere. Rank 0 only; other ranks pass enabled = false.
 #pragma once
 
 #include <chrono>

@@ -47,7 +47,8 @@ void CheckHeader(const H5Reader& file, const std::string& format) {
 Provenance ReadProvenance(const H5Reader& file) {
   Provenance provenance;
   for (const std::string& name : file.AttributeNames()) {
-    if (name.starts_with(kPrefix)) provenance[name.substr(kPrefix.size())] = file.TextAttribute(name);
+    if (name.starts_with(kPrefix))
+      provenance[name.substr(kPrefix.size())] = file.TextAttribute(name);
   }
   return provenance;
 }
@@ -73,8 +74,9 @@ bool IsUpToDate(const std::filesystem::path& path, const std::string& format,
     CheckHeader(file, format);
     const std::string difference = Difference(ReadProvenance(file), made_from);
     if (difference.empty()) return true;
-    throw InputError(fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
-                                 path.string(), Printable(difference)));
+    throw InputError(
+        fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
+                    path.string(), Printable(difference)));
   } catch (const Error& error) {
     if (if_present == IfPresent::kReuse) throw;
     LogInfo("{}; it will be made anew", error.what());

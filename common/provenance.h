@@ -1,5 +1,5 @@
-// What a file was made from. Kept as text attributes "made_from.<name>" on every file, compared before a
-// file is reused: equal provenance means the same content would be computed again.
+// What a file was made from. Kept as text attributes "made_from.<name>" on every file, compared
+// before a file is reused: equal provenance means the same content would be computed again.
 #pragma once
 
 #include <filesystem>
@@ -31,8 +31,8 @@ enum class IfPresent {
   kRecompute,       // make it anew
 };
 
-// True: `path` has this format and provenance, its seal holds, and it is to be kept. False: it is to be
-// made. Under kReuse a file made from other input throws InputError naming what differs.
+// True: `path` has this format and provenance, its seal holds, and it is to be kept. False: it is
+// to be made. Under kReuse a file made from other input throws InputError naming what differs.
 bool IsUpToDate(const std::filesystem::path& path, const std::string& format,
                 const Provenance& made_from, IfPresent if_present);
 

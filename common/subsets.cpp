@@ -25,8 +25,8 @@ std::vector<std::vector<std::int64_t>> RowsByClass(const std::vector<std::int32_
   }
   for (std::size_t c = 0; c < rows.size(); ++c) {
     if (rows[c].empty()) {
-      throw InputError(fmt::format("{}: class '{}' has no keys; add images of it to the cache", file,
-                                   Printable(classes[c])));
+      throw InputError(fmt::format("{}: class '{}' has no keys; add images of it to the cache",
+                                   file, Printable(classes[c])));
     }
   }
   return rows;
@@ -35,7 +35,8 @@ std::vector<std::vector<std::int64_t>> RowsByClass(const std::vector<std::int32_
 std::vector<std::vector<std::int64_t>> ShuffleRows(
     const std::vector<std::vector<std::int64_t>>& rows_by_class, std::uint64_t seed) {
   std::vector<std::vector<std::int64_t>> shuffled = rows_by_class;
-  for (std::size_t c = 0; c < shuffled.size(); ++c) Random(seed, kSubsetStream, c).Shuffle(shuffled[c]);
+  for (std::size_t c = 0; c < shuffled.size(); ++c)
+    Random(seed, kSubsetStream, c).Shuffle(shuffled[c]);
   return shuffled;
 }
 

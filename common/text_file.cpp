@@ -47,8 +47,9 @@ TextSet ReadTextFile(const std::filesystem::path& path) {
       sum += value * value;
     }
     if (!(std::abs(sum - 1.0) < 1e-3)) {
-      file.Fail(fmt::format("row {} ({}) has length {}, text rows must have length 1; make it again", c,
-                            Printable(set.classnames[c]), std::sqrt(sum)));
+      file.Fail(
+          fmt::format("row {} ({}) has length {}, text rows must have length 1; make it again", c,
+                      Printable(set.classnames[c]), std::sqrt(sum)));
     }
   }
   return set;

@@ -14,14 +14,15 @@ namespace clipsweep {
 inline constexpr const char* kTextFormat = "clipsweep-text";
 
 struct TextSet {
-  std::int64_t count = 0;               // C
-  std::int64_t width = 0;               // D
-  std::vector<float> text;              // [C, D], unit rows
-  std::vector<std::string> classes;     // [C], folder names ("" columns never: equals classnames if none)
+  std::int64_t count = 0;   // C
+  std::int64_t width = 0;   // D
+  std::vector<float> text;  // [C, D], unit rows
+  std::vector<std::string>
+      classes;  // [C], folder names ("" columns never: equals classnames if none)
   std::vector<std::string> classnames;  // [C], as put into the templates
   std::vector<std::string> templates;   // [T], with {} where the name goes
   Provenance made_from;
-  std::string seal;                     // identity of the file
+  std::string seal;  // identity of the file
   std::filesystem::path path;
 };
 
@@ -30,8 +31,9 @@ void WriteTextFile(const std::filesystem::path& path, const TextSet& set);
 // Reads and checks shapes, finiteness and unit length. Throws InputError naming the file.
 TextSet ReadTextFile(const std::filesystem::path& path);
 
-// The rows of `text` in the class order of `features`: matched by folder name, else by class name, else,
-// when there are equally many of both and the text has no folder names, by position. Throws InputError.
+// The rows of `text` in the class order of `features`: matched by folder name, else by class name,
+// else, when there are equally many of both and the text has no folder names, by position. Throws
+// InputError.
 std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features);
 
 }  // namespace clipsweep

@@ -1,6 +1,6 @@
-// W worker threads that take items in turn. Whatever an item computes must depend on the item alone:
-// then results do not depend on W. Inside a worker LibTorch runs on one thread for the same reason
-// (oneDNN's convolutions give other bits on another number of threads).
+// W worker threads that take items in turn. Whatever an item computes must depend on the item
+// alone: then results do not depend on W. Inside a worker LibTorch runs on one thread for the same
+// reason (oneDNN's convolutions give other bits on another number of threads).
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,10 @@ class WorkerPool {
   using Work = std::function<void(std::int64_t item, int worker)>;
   using Tick = std::function<void(std::int64_t done)>;
 
-  // Calls work(item, worker) for every item in [0, count), one call per worker at a time, and returns when
-  // all are done. `tick`, called on the calling thread about ten times a second, gets the number of items
-  // done. A throw in any call ends the rest early and is rethrown here; so is Interrupted.
+  // Calls work(item, worker) for every item in [0, count), one call per worker at a time, and
+  // returns when all are done. `tick`, called on the calling thread about ten times a second, gets
+  // the number of items done. A throw in any call ends the rest early and is rethrown here; so is
+  // Interrupted.
   void Run(std::int64_t count, const Work& work, const Tick& tick = {});
 
   int workers() const { return workers_; }

@@ -42,12 +42,13 @@ fs::path FindModel(const std::string& spec) {
   if (folder != nullptr) {
     const fs::path path = fs::path(folder) / (stem + ".safetensors");
     if (fs::is_regular_file(path)) return path;
-    throw InputError(fmt::format("{}: no such model: neither a file nor {}", Printable(spec),
-                                 path.string()));
+    throw InputError(
+        fmt::format("{}: no such model: neither a file nor {}", Printable(spec), path.string()));
   }
-  throw InputError(fmt::format(
-      "{}: no such model file; give a path, or set CLIPSWEEP_MODELS to the folder of your checkpoints",
-      Printable(spec)));
+  throw InputError(
+      fmt::format("{}: no such model file; give a path, or set CLIPSWEEP_MODELS to the folder of "
+                  "your checkpoints",
+                  Printable(spec)));
 }
 
 Checkpoint::Checkpoint(const fs::path& path, const std::string& activation)
@@ -70,20 +71,24 @@ bool Checkpoint::ReadQuickGelu(const std::string& activation) const {
   if (text.empty()) return true;
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains("model_cfg") || !json["model_cfg"].is_object()) {
-    throw InputError(fmt::format("{}: is not an open_clip configuration (no model_cfg); mend it or give "
-                                 "--activation", source));
+    throw InputError(
+        fmt::format("{}: is not an open_clip configuration (no model_cfg); mend it or give "
+                    "--activation",
+                    source));
   }
   const Json value = json["model_cfg"].value("quick_gelu", Json(false));
-  if (!value.is_boolean()) throw InputError(fmt::format("{}: quick_gelu is not true or false", source));
+  if (!value.is_boolean())
+    throw InputError(fmt::format("{}: quick_gelu is not true or false", source));
   return value.get<bool>();
 }
 
 ModelConfig Checkpoint::ReadConfig(const std::string& activation) const {
   const std::string shown = path().string();
   if (!file_.Has("token_embedding.weight") || !file_.Has("visual.conv1.weight")) {
-    throw InputError(fmt::format(
-        "{}: has no CLIP image and text encoder under open_clip's tensor names; export it with open_clip",
-        shown));
+    throw InputError(
+        fmt::format("{}: has no CLIP image and text encoder under open_clip's tensor names; export "
+                    "it with open_clip",
+                    shown));
   }
   const auto shape = [&](const std::string& name, std::size_t dims) {
     const auto& found = file_.Shape(name);
@@ -138,8 +143,8 @@ std::int64_t Checkpoint::parameters() const {
   std::int64_t total = 0;
   for (const std::string& name : file_.Names()) {
     if (name.ends_with("running_mean") || name.ends_with("running_var") ||
-        name.ends_with("num_batches_tracked") || name == "attn_mask" || name == "input_resolution" ||
-        name == "context_length" || name == "vocab_size") {
+        name.ends_with("num_batches_tracked") || name == "attn_mask" ||
+        name == "input_resolution" || name == "context_length" || name == "vocab_size") {
       continue;
     }
     std::int64_t count = 1;
@@ -152,13 +157,15 @@ std::int64_t Checkpoint::parameters() const {
 at::Tensor Checkpoint::Take(const std::string& name, const std::vector<std::int64_t>& shape) const {
   const auto& found = file_.Shape(name);
   if (found != shape) {
-    throw InputError(fmt::format("{}: tensor '{}' is [{}], the model needs [{}]; is it another model?",
-                                 path().string(), name, fmt::join(found, ", "), fmt::join(shape, ", ")));
+    throw InputError(
+        fmt::format("{}: tensor '{}' is [{}], the model needs [{}]; is it another model?",
+                    path().string(), name, fmt::join(found, ", "), fmt::join(shape, ", ")));
   }
   at::Tensor tensor = file_.Load(name);
   if (!at::isfinite(tensor).all().item<bool>()) {
-    throw InputError(fmt::format("{}: tensor '{}' has values that are not finite; fetch the checkpoint again",
-                                 path().string(), name));
+    throw InputError(
+        fmt::format("{}: tensor '{}' has values that are not finite; fetch the checkpoint again",
+                    path().string(), name));
   }
   return tensor;
 }

@@ -49,7 +49,7 @@ at::Tensor ClipResNet::Bottleneck::Apply(const at::Tensor& x) const {
 
 at::Tensor ClipResNet::AttentionPool::Apply(const at::Tensor& x) const {
   const std::int64_t batch = x.size(0), channels = x.size(1);
-  auto tokens = x.flatten(2).transpose(1, 2);                               // [B, L, C]
+  auto tokens = x.flatten(2).transpose(1, 2);                                   // [B, L, C]
   tokens = at::cat({tokens.mean(1, /*keepdim=*/true), tokens}, 1) + positions;  // [B, L + 1, C]
   const std::int64_t length = tokens.size(1), width = channels / heads;
   const auto split = [&](const at::Tensor& t, std::int64_t l) {
@@ -86,8 +86,8 @@ ClipResNet::ClipResNet(const Checkpoint& checkpoint, const at::Device& device) {
       block.conv3 = fold(prefix, "3", planes * 4, planes, 1);
       block.has_shortcut = block.stride > 1 || in != planes * 4;
       if (block.has_shortcut) {
-        block.shortcut = Fold(checkpoint, prefix + "downsample.0", prefix + "downsample.1", planes * 4, in,
-                              1, device);
+        block.shortcut = Fold(checkpoint, prefix + "downsample.0", prefix + "downsample.1",
+                              planes * 4, in, 1, device);
       }
       in = planes * 4;
       blocks_.push_back(std::move(block));

@@ -1,5 +1,6 @@
-// CLIP's ModifiedResNet (openai/CLIP model.py): three-convolution stem, average pooling before strided
-// convolutions, attention pooling at the end. Batch norm is folded into the convolutions at load time.
+// CLIP's ModifiedResNet (openai/CLIP model.py): three-convolution stem, average pooling before
+// strided convolutions, attention pooling at the end. Batch norm is folded into the convolutions at
+// load time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,7 +33,7 @@ class ClipResNet {
     at::Tensor Apply(const at::Tensor& x) const;
   };
   struct AttentionPool {
-    at::Tensor positions;                                  // [L + 1, C]
+    at::Tensor positions;  // [L + 1, C]
     at::Tensor q_weight, q_bias, k_weight, k_bias, v_weight, v_bias, c_weight, c_bias;
     int heads = 1;
     at::Tensor Apply(const at::Tensor& x) const;

@@ -43,8 +43,8 @@ at::Tensor ClipText::Apply(const Block& block, const at::Tensor& x) const {
   const auto split = [&](const at::Tensor& t) {
     return t.reshape({batch, length, heads, w / heads}).transpose(1, 2);
   };
-  const auto attended = at::scaled_dot_product_attention(split(parts[0]), split(parts[1]),
-                                                         split(parts[2]), {}, 0.0, /*is_causal=*/true);
+  const auto attended = at::scaled_dot_product_attention(
+      split(parts[0]), split(parts[1]), split(parts[2]), {}, 0.0, /*is_causal=*/true);
   auto out = x + at::linear(attended.transpose(1, 2).reshape({batch, length, w}), block.out_weight,
                             block.out_bias);
   h = at::linear(at::layer_norm(out, {w}, block.ln2_weight, block.ln2_bias), block.fc_weight,
@@ -59,7 +59,8 @@ at::Tensor ClipText::Encode(const at::Tensor& tokens) const {
   const auto used = tokens.narrow(1, 0, length).to(device_);
   auto x = at::embedding(embedding_, used) + positions_.narrow(0, 0, length);
   for (const Block& block : blocks_) x = Apply(block, x);
-  const auto rows = at::arange(tokens.size(0), at::TensorOptions().dtype(at::kLong).device(device_));
+  const auto rows =
+      at::arange(tokens.size(0), at::TensorOptions().dtype(at::kLong).device(device_));
   const auto last = x.index({rows, ends.to(device_)});  // [B, W]
   return at::linear(at::layer_norm(last, {config_.text_width}, final_weight_, final_bias_),
                     projection_.t());

@@ -1,4 +1,5 @@
-// CLIP's text encoder (openai/CLIP model.py): causal transformer, feature read at the end-of-text token.
+// CLIP's text encoder (openai/CLIP model.py): causal transformer, feature read at the end-of-text
+// token.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,9 +14,9 @@ class ClipText {
  public:
   ClipText(const Checkpoint& checkpoint, const at::Device& device);
 
-  // tokens [B, L] int64 on the CPU, each row with the end-of-text token (the largest number) in it ->
-  // features [B, D], not normalised. Positions after the last end of the batch are not computed: the
-  // mask is causal, so they change nothing.
+  // tokens [B, L] int64 on the CPU, each row with the end-of-text token (the largest number) in it
+  // -> features [B, D], not normalised. Positions after the last end of the batch are not computed:
+  // the mask is causal, so they change nothing.
   at::Tensor Encode(const at::Tensor& tokens) const;
 
  private:

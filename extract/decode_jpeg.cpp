@@ -2,8 +2,8 @@
 #include <cstddef>
 #include <cstdio>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "extract/image_decode.h"
 
@@ -25,8 +25,8 @@ struct ErrorState {
 void OnMessage(j_common_ptr) {}
 void OnWarning(j_common_ptr, int) {}  // Pillow, too, takes what libjpeg merely warns about
 
-// A source over memory that treats the end of data as an error: Pillow refuses truncated files, while
-// libjpeg's own memory source would fill the rest with grey.
+// A source over memory that treats the end of data as an error: Pillow refuses truncated files,
+// while libjpeg's own memory source would fill the rest with grey.
 boolean OnEndOfData(j_decompress_ptr info) {
   ERREXIT(info, JERR_INPUT_EOF);
   return FALSE;
@@ -58,7 +58,8 @@ void CmykRowToRgb(const std::uint8_t* cmyk, int width, std::uint8_t* rgb) {
 
 }  // namespace
 
-// setjmp and C++ objects: everything with a destructor is made before setjmp and only used after it.
+// setjmp and C++ objects: everything with a destructor is made before setjmp and only used after
+// it.
 Image DecodeJpeg(std::string_view bytes) {
   Image image;
   std::vector<std::uint8_t> row;

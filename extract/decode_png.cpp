@@ -30,14 +30,14 @@ void ReadBytes(png_structp png, png_bytep out, png_size_t count) {
   png_longjmp(png, 1);
 }
 
-// Pillow refuses a file whose text or colour profile unpacks to more than a megabyte (a decompression bomb);
-// libpng stops at the same limit, warns of a "truncated" chunk and would go on.
+// Pillow refuses a file whose text or colour profile unpacks to more than a megabyte (a
+// decompression bomb); libpng stops at the same limit, warns of a "truncated" chunk and would go
+// on.
 void OnWarning(png_structp png, png_const_charp message) {
   if (std::strstr(message, ": truncated") != nullptr) {
     png_error(png, "a text or profile chunk unpacks to too much, or is cut off");
   }
 }
-
 
 constexpr png_alloc_size_t kMaxChunkBytes = 1 << 20;  // of text and profiles; Pillow's limit
 
@@ -51,7 +51,8 @@ void ClipGrey16(const std::vector<std::uint8_t>& raw, Image& image) {
 
 }  // namespace
 
-// setjmp and C++ objects: everything with a destructor is made before setjmp and only used after it.
+// setjmp and C++ objects: everything with a destructor is made before setjmp and only used after
+// it.
 Image DecodePng(std::string_view bytes) {
   Image image;
   std::vector<std::uint8_t> raw;
@@ -70,9 +71,11 @@ Image DecodePng(std::string_view bytes) {
   }
   png_set_read_fn(png, &source, ReadBytes);
   png_set_chunk_malloc_max(png, kMaxChunkBytes);
-  png_set_user_limits(png, static_cast<png_uint_32>(kMaxPixels), static_cast<png_uint_32>(kMaxPixels));
+  png_set_user_limits(png, static_cast<png_uint_32>(kMaxPixels),
+                      static_cast<png_uint_32>(kMaxPixels));
   png_read_info(png, info);
-  const png_uint_32 width = png_get_image_width(png, info), height = png_get_image_height(png, info);
+  const png_uint_32 width = png_get_image_width(png, info),
+                    height = png_get_image_height(png, info);
   const int depth = png_get_bit_depth(png, info), color = png_get_color_type(png, info);
   try {
     CheckImageSize(width, height);

@@ -18,6 +18,7 @@ class ImageEncoder {
 };
 
 // One row per family; throws InputError for a family this version cannot run.
-std::unique_ptr<ImageEncoder> MakeImageEncoder(const Checkpoint& checkpoint, const std::string& device);
+std::unique_ptr<ImageEncoder> MakeImageEncoder(const Checkpoint& checkpoint,
+                                               const std::string& device);
 
 }  // namespace clipsweep

@@ -62,9 +62,9 @@ Plan MakePlan(const ExtractConfig& config, const Compute& compute) {
   return plan;
 }
 
-// Decodes and encodes the images [first, last) of the list; a batch is always full, padded with zeros, so
-// that every encoder call has the same shape and a picture's features do not depend on its neighbours'
-// number.
+// Decodes and encodes the images [first, last) of the list; a batch is always full, padded with
+// zeros, so that every encoder call has the same shape and a picture's features do not depend on
+// its neighbours' number.
 class ShardEncoder {
  public:
   ShardEncoder(const ExtractConfig& config, const Compute& compute, const Plan& plan)
@@ -120,7 +120,8 @@ class ShardEncoder {
     }
     const at::Tensor encoded =
         plan_.encoder
-            ->Encode(images.contiguous(at::MemoryFormat::ChannelsLast).to(at::Device(compute_.device)))
+            ->Encode(
+                images.contiguous(at::MemoryFormat::ChannelsLast).to(at::Device(compute_.device)))
             .to(at::kCPU, at::kFloat)
             .contiguous();
     const auto* values = encoded.const_data_ptr<float>();
@@ -131,7 +132,8 @@ class ShardEncoder {
       if (reasons[i].empty() && (!std::isfinite(sum) || sum == 0)) {
         throw InputError(fmt::format(
             "{}: its features are {}; check the checkpoint and this image",
-            Printable((plan_.list.root / plan_.list.paths[static_cast<std::size_t>(first + i)]).string()),
+            Printable(
+                (plan_.list.root / plan_.list.paths[static_cast<std::size_t>(first + i)]).string()),
             sum == 0 ? "all zero" : "not finite"));
       }
     }
@@ -152,7 +154,8 @@ ExtractResult Merge(const ExtractConfig& config, const Plan& plan, const ShardSt
   const auto read = [&](std::int64_t shard) {
     auto part = store.Read(shard, plan.width);
     if (!part) {
-      throw InputError(fmt::format("{}.parts: shard {} is gone; run again", config.out.string(), shard));
+      throw InputError(
+          fmt::format("{}.parts: shard {} is gone; run again", config.out.string(), shard));
     }
     return std::move(*part);
   };
@@ -240,14 +243,15 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   }
   const std::vector<std::int64_t> mine =
       ItemsOfRank(static_cast<std::int64_t>(remaining.size()), comm);
-  LogInfo("extract: {} images in {} shards, {} on disk already, {} for this rank; {} worker(s) on {}",
-          plan.list.size(), plan.shards, plan.shards - static_cast<std::int64_t>(remaining.size()),
-          mine.size(), compute.workers, compute.device);
+  LogInfo(
+      "extract: {} images in {} shards, {} on disk already, {} for this rank; {} worker(s) on {}",
+      plan.list.size(), plan.shards, plan.shards - static_cast<std::int64_t>(remaining.size()),
+      mine.size(), compute.workers, compute.device);
 
   std::int64_t my_images = 0;
   for (std::int64_t item : mine) {
-    my_images += std::min(kShardImages,
-                          plan.list.size() - remaining[static_cast<std::size_t>(item)] * kShardImages);
+    my_images += std::min(
+        kShardImages, plan.list.size() - remaining[static_cast<std::size_t>(item)] * kShardImages);
   }
   const std::string label =
       comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");

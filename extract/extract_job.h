@@ -1,6 +1,7 @@
-// The image stage: a folder of images and a checkpoint -> features.h5. Images are dealt to ranks in shards
-// of 512; each finished shard is a sealed file in OUT.parts/, so a killed job loses at most the shards in
-// flight, and a later one at any rank count goes on from the rest. The result's bytes depend on neither.
+// The image stage: a folder of images and a checkpoint -> features.h5. Images are dealt to ranks in
+// shards of 512; each finished shard is a sealed file in OUT.parts/, so a killed job loses at most
+// the shards in flight, and a later one at any rank count goes on from the rest. The result's bytes
+// depend on neither.
 #pragma once
 
 #include <cstdint>
@@ -9,28 +10,28 @@
 
 #include "common/comm.h"
 #include "common/device.h"
-#include "common/provenance.h"
 #include "common/hdf5_file.h"
+#include "common/provenance.h"
 
 namespace clipsweep {
 
 inline constexpr std::int64_t kShardImages = 512;
 
 struct ExtractConfig {
-  std::string model;                   // path or name
+  std::string model;  // path or name
   std::string activation = "auto";
-  std::filesystem::path images;        // ImageFolder root
-  std::filesystem::path list;          // optional list file
-  std::filesystem::path classnames;    // optional: fixes classes and their order
+  std::filesystem::path images;      // ImageFolder root
+  std::filesystem::path list;        // optional list file
+  std::filesystem::path classnames;  // optional: fixes classes and their order
   std::filesystem::path out;
-  std::int64_t batch = 8;              // images an encoder call; part of what is computed
+  std::int64_t batch = 8;  // images an encoder call; part of what is computed
   FloatKind dtype = FloatKind::kF32;
   bool skip_bad_images = false;
   IfPresent if_present = IfPresent::kReuse;
 };
 
 struct ExtractResult {
-  std::int64_t images = 0;     // rows in the file
+  std::int64_t images = 0;  // rows in the file
   std::int64_t skipped = 0;
   std::int64_t width = 0;
   std::int64_t classes = 0;

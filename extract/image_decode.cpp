@@ -7,14 +7,15 @@ namespace clipsweep {
 void CheckImageSize(std::int64_t width, std::int64_t height) {
   if (width <= 0 || height <= 0) throw ImageError("has no pixels");
   if (width > kMaxPixels / height) {
-    throw ImageError(fmt::format("claims {} x {} pixels, more than the {} allowed", width, height,
-                                 kMaxPixels));
+    throw ImageError(
+        fmt::format("claims {} x {} pixels, more than the {} allowed", width, height, kMaxPixels));
   }
 }
 
 Image DecodeImage(std::string_view bytes) {
   if (bytes.size() > kMaxImageBytes) {
-    throw ImageError(fmt::format("{} bytes, more than the {} allowed", bytes.size(), kMaxImageBytes));
+    throw ImageError(
+        fmt::format("{} bytes, more than the {} allowed", bytes.size(), kMaxImageBytes));
   }
   if (bytes.starts_with("\xff\xd8\xff")) return DecodeJpeg(bytes);
   if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return DecodePng(bytes);

@@ -12,14 +12,23 @@ struct Row {
 
 ModelConfig ResNet(std::string_view name, int embed_dim, int image_size, std::array<int, 4> layers,
                    int width, int text_width, int text_heads) {
-  return {std::string(name), VisionFamily::kResNet, embed_dim, image_size, layers, width, 0,
-          text_width, text_heads, 12};
+  return {std::string(name),
+          VisionFamily::kResNet,
+          embed_dim,
+          image_size,
+          layers,
+          width,
+          0,
+          text_width,
+          text_heads,
+          12};
 }
 
-ModelConfig ViT(std::string_view name, int embed_dim, int image_size, int layers, int width, int patch,
-                int text_width, int text_heads) {
-  return {std::string(name), VisionFamily::kViT, embed_dim, image_size, {layers, 0, 0, 0}, width, patch,
-          text_width, text_heads, 12};
+ModelConfig ViT(std::string_view name, int embed_dim, int image_size, int layers, int width,
+                int patch, int text_width, int text_heads) {
+  return {
+      std::string(name), VisionFamily::kViT, embed_dim, image_size, {layers, 0, 0, 0}, width, patch,
+      text_width,        text_heads,         12};
 }
 
 const std::vector<Row>& Rows() {
@@ -52,8 +61,9 @@ const std::vector<Row>& Rows() {
 
 bool ModelConfig::SameShape(const ModelConfig& other) const {
   const auto shape = [](const ModelConfig& m) {
-    return std::tie(m.family, m.embed_dim, m.image_size, m.vision_layers, m.vision_width, m.patch_size,
-                    m.text_width, m.text_heads, m.text_layers, m.context_length, m.vocab_size);
+    return std::tie(m.family, m.embed_dim, m.image_size, m.vision_layers, m.vision_width,
+                    m.patch_size, m.text_width, m.text_heads, m.text_layers, m.context_length,
+                    m.vocab_size);
   };
   return shape(*this) == shape(other);
 }

@@ -16,7 +16,8 @@ std::array<std::array<float, 256>, 3> MakeLevels() {
   std::array<std::array<float, 256>, 3> levels{};
   for (std::size_t c = 0; c < 3; ++c) {
     for (int v = 0; v < 256; ++v) {
-      levels[c][static_cast<std::size_t>(v)] = (static_cast<float>(v) / 255.0f - kMean[c]) / kStd[c];
+      levels[c][static_cast<std::size_t>(v)] =
+          (static_cast<float>(v) / 255.0f - kMean[c]) / kStd[c];
     }
   }
   return levels;

@@ -1,5 +1,5 @@
-// CLIP's image transform (OpenAI clip/clip.py _transform): shorter side to n by antialiased bicubic on
-// 8-bit pixels, centre crop, RGB, /255, mean and deviation.
+// CLIP's image transform (OpenAI clip/clip.py _transform): shorter side to n by antialiased bicubic
+// on 8-bit pixels, centre crop, RGB, /255, mean and deviation.
 #pragma once
 
 #include <cstdint>

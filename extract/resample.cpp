@@ -26,7 +26,8 @@ struct Taps {
 };
 
 // For output positions [start, start + count) of an axis resized from `in` to `out`.
-std::vector<Taps> MakeTaps(std::int64_t in, std::int64_t out, std::int64_t start, std::int64_t count) {
+std::vector<Taps> MakeTaps(std::int64_t in, std::int64_t out, std::int64_t start,
+                           std::int64_t count) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double stretch = std::max(scale, 1.0);  // antialiasing widens the filter when shrinking
   const double support = 2.0 * stretch;
@@ -81,14 +82,16 @@ void AddScaledRow(const std::uint8_t* __restrict row, std::int32_t weight, std::
 
 }  // namespace
 
-Image ResizeWindow(const Image& image, std::int64_t width, std::int64_t height, const Window& window) {
+Image ResizeWindow(const Image& image, std::int64_t width, std::int64_t height,
+                   const Window& window) {
   const std::vector<Taps> columns = MakeTaps(image.width, width, window.left, window.width);
   const std::vector<Taps> rows = MakeTaps(image.height, height, window.top, window.height);
   const std::int64_t stride = 3 * window.width;
 
   // Rows first; where the width stays as it is, pixels pass through.
   const std::int64_t first = rows.front().first;
-  const std::int64_t last = rows.back().first + static_cast<std::int64_t>(rows.back().weights.size());
+  const std::int64_t last =
+      rows.back().first + static_cast<std::int64_t>(rows.back().weights.size());
   std::vector<std::uint8_t> narrow(static_cast<std::size_t>((last - first) * stride));
   for (std::int64_t y = first; y < last; ++y) {
     const std::uint8_t* row = image.rgb.data() + 3 * y * image.width;

@@ -1,6 +1,6 @@
-// Bicubic, antialiased resizing of 8-bit RGB with Pillow's arithmetic (ImagingResample: weights as 22-bit
-// fixed point, rows before columns, rounded to 8 bits between), so that results are the same bytes. LibTorch's
-// 8-bit resize keeps fewer bits and is two levels off now and then.
+// Bicubic, antialiased resizing of 8-bit RGB with Pillow's arithmetic (ImagingResample: weights as
+// 22-bit fixed point, rows before columns, rounded to 8 bits between), so that results are the same
+// bytes. LibTorch's 8-bit resize keeps fewer bits and is two levels off now and then.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ struct Window {
 };
 
 // Resizes `image` to width x height and returns the part in `window`, which must lie inside.
-Image ResizeWindow(const Image& image, std::int64_t width, std::int64_t height, const Window& window);
+Image ResizeWindow(const Image& image, std::int64_t width, std::int64_t height,
+                   const Window& window);
 
 }  // namespace clipsweep

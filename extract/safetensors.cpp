@@ -23,9 +23,9 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 
 std::optional<at::ScalarType> TypeOf(const std::string& dtype) {
   static const std::map<std::string, at::ScalarType> kTypes = {
-      {"F64", at::kDouble},   {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16},
-      {"I64", at::kLong},     {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
-      {"U8", at::kByte},      {"BOOL", at::kBool}};
+      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},  {"BF16", at::kBFloat16},
+      {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
+      {"U8", at::kByte},    {"BOOL", at::kBool}};
   const auto found = kTypes.find(dtype);
   if (found == kTypes.end()) return std::nullopt;
   return found->second;
@@ -53,7 +53,8 @@ Safetensors::Safetensors(const std::filesystem::path& path) : path_(path) {
   try {
     std::uint64_t length = 0;
     std::memcpy(&length, map_, 8);
-    if (length > kMaxHeader || length > map_bytes_ - 8) throw bad("its header is longer than the file");
+    if (length > kMaxHeader || length > map_bytes_ - 8)
+      throw bad("its header is longer than the file");
     const char* start = static_cast<const char*>(map_) + 8;
     data_ = start + length;
     Parse(std::string(start, length), map_bytes_ - 8 - length);
@@ -94,7 +95,8 @@ void Safetensors::Parse(const std::string& text, std::uint64_t data_bytes) {
     entry.begin = value["data_offsets"][0].get<std::uint64_t>();
     entry.end = value["data_offsets"][1].get<std::uint64_t>();
     const auto type = TypeOf(entry.dtype);
-    if (!type) throw bad(fmt::format("tensor '{}' has unknown dtype {}", shown, Printable(entry.dtype)));
+    if (!type)
+      throw bad(fmt::format("tensor '{}' has unknown dtype {}", shown, Printable(entry.dtype)));
     std::uint64_t bytes = at::elementSize(*type);
     for (const Json& side : value["shape"]) {
       const auto length = side.get<std::uint64_t>();
@@ -105,7 +107,8 @@ void Safetensors::Parse(const std::string& text, std::uint64_t data_bytes) {
       entry.shape.push_back(static_cast<std::int64_t>(length));
     }
     if (entry.begin > entry.end || entry.end > data_bytes || entry.end - entry.begin != bytes) {
-      throw bad(fmt::format("tensor '{}' has offsets that do not fit its shape or the file", shown));
+      throw bad(
+          fmt::format("tensor '{}' has offsets that do not fit its shape or the file", shown));
     }
     if (bytes > 0) ranges.emplace_back(entry.begin, entry.end);
     entries_[name] = std::move(entry);
@@ -119,8 +122,8 @@ void Safetensors::Parse(const std::string& text, std::uint64_t data_bytes) {
 const Safetensors::Entry& Safetensors::Find(const std::string& name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
-    throw InputError(fmt::format("{}: tensor '{}' is missing; is it a CLIP checkpoint?", path_.string(),
-                                 Printable(name)));
+    throw InputError(fmt::format("{}: tensor '{}' is missing; is it a CLIP checkpoint?",
+                                 path_.string(), Printable(name)));
   }
   return found->second;
 }
@@ -139,8 +142,8 @@ at::Tensor Safetensors::Load(const std::string& name) const {
   const Entry& entry = Find(name);
   const at::ScalarType type = *TypeOf(entry.dtype);
   if (!at::isFloatingType(type)) {
-    throw InputError(fmt::format("{}: tensor '{}' is {}, weights must be floating point", path_.string(),
-                                 Printable(name), entry.dtype));
+    throw InputError(fmt::format("{}: tensor '{}' is {}, weights must be floating point",
+                                 path_.string(), Printable(name), entry.dtype));
   }
   at::Tensor raw = at::empty(entry.shape, at::TensorOptions().dtype(type));
   if (raw.numel() > 0) std::memcpy(raw.data_ptr(), data_ + entry.begin, entry.end - entry.begin);

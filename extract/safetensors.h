@@ -1,5 +1,6 @@
-// A bounded reader of safetensors files: 8 bytes of header length, a JSON header, raw little-endian data.
-// Every length, offset, shape and overlap is checked before anything is read: files may be hostile.
+// A bounded reader of safetensors files: 8 bytes of header length, a JSON header, raw little-endian
+// data. Every length, offset, shape and overlap is checked before anything is read: files may be
+// hostile.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "common/error.h"
 #include "common/half.h"
 #include "common/log.h"
@@ -31,8 +33,9 @@ void ShardStore::Prepare(bool fresh) const {
       CheckHeader(file, kShardFormat);
       const std::string difference = Difference(ReadProvenance(file), made_from_);
       if (!difference.empty()) {
-        throw UsageError(fmt::format("{}: holds shards made otherwise: {}; give --fresh to drop them",
-                                     folder_.string(), Printable(difference)));
+        throw UsageError(
+            fmt::format("{}: holds shards made otherwise: {}; give --fresh to drop them",
+                        folder_.string(), Printable(difference)));
       }
     } catch (const Error& error) {
       if (error.code() == ExitCode::kUsage) throw InputError(error.what());
@@ -43,10 +46,20 @@ void ShardStore::Prepare(bool fresh) const {
 }
 
 void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t width) const {
+  std::vector<float> features = content.features;
+  if (kind_ == FloatKind::kF16) {
+    RoundToHalf(features);  // to nearest even; HDF5's own conversion rounds otherwise
+    for (std::size_t i = 0; i < features.size(); ++i) {
+      if (std::isfinite(features[i])) continue;
+      throw InputError(
+          fmt::format("--dtype f16: image {} has a feature of {}, beyond half precision; use f32",
+                      content.rows[i / static_cast<std::size_t>(width)], content.features[i]));
+    }
+  }
   H5Writer file(PathOf(shard));
   WriteHeader(file, kShardFormat, made_from_);
   file.Write("rows", {content.rows.size()}, content.rows);
-  file.Write("features", {content.rows.size(), static_cast<hsize_t>(width)}, content.features, kind_);
+  file.Write("features", {content.rows.size(), static_cast<hsize_t>(width)}, features, kind_);
   WriteSkipped(file, content.skipped);
   file.Commit();
 }

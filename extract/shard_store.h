@@ -14,8 +14,8 @@ namespace clipsweep {
 inline constexpr const char* kShardFormat = "clipsweep-shard";
 
 struct Shard {
-  std::vector<std::int64_t> rows;      // [n] positions in the image list, rising
-  std::vector<float> features;         // [n, D], rounded as they will be stored
+  std::vector<std::int64_t> rows;  // [n] positions in the image list, rising
+  std::vector<float> features;     // [n, D]; read back, rounded as they are stored
   std::vector<SkippedImage> skipped;
 };
 
@@ -24,8 +24,8 @@ class ShardStore {
   // `made_from` must match what the parts on disk were made from.
   ShardStore(const std::filesystem::path& out, Provenance made_from, FloatKind kind);
 
-  // Rank 0, before the others look: removes temporaries a killed job left, and all parts if `fresh`.
-  // Throws InputError naming what differs when a part was made otherwise.
+  // Rank 0, before the others look: removes temporaries a killed job left, and all parts if
+  // `fresh`. Throws InputError naming what differs when a part was made otherwise.
   void Prepare(bool fresh) const;
 
   void Write(std::int64_t shard, const Shard& content, std::int64_t width) const;

@@ -21,8 +21,8 @@
 namespace clipsweep {
 namespace {
 
-// A work item is 16 classes; their prompts go through the encoder 16 at a time. Both are fixed, so a
-// class's row does not depend on ranks or threads.
+// A work item is 16 classes; their prompts go through the encoder 16 at a time. Both are fixed, so
+// a class's row does not depend on ranks or threads.
 constexpr std::int64_t kClassesPerItem = 16;
 constexpr std::int64_t kBatch = 16;
 
@@ -56,8 +56,8 @@ Plan MakePlan(const TextConfig& config, const Compute& compute) {
 }
 
 // Unit rows of classes [first, first + count) into out [count, D].
-void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t first, std::int64_t count,
-                   float* out) {
+void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t first,
+                   std::int64_t count, float* out) {
   const std::int64_t context = plan.checkpoint->config().context_length;
   const auto templates = static_cast<std::int64_t>(plan.templates.size());
   const std::int64_t prompts = count * templates;
@@ -71,12 +71,14 @@ void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t fi
         FillTemplate(plan.templates[static_cast<std::size_t>(p % templates)], name);
     bool cut = false;
     const auto encoded = tokenizer.EncodePadded(prompt, context, &cut);
-    if (cut) LogWarning("text: '{}' is longer than {} tokens and was cut", Printable(prompt), context);
+    if (cut)
+      LogWarning("text: '{}' is longer than {} tokens and was cut", Printable(prompt), context);
     std::copy(encoded.begin(), encoded.end(), rows + p * context);
   }
   std::vector<at::Tensor> parts;
   for (std::int64_t at_row = 0; at_row < padded; at_row += kBatch) {
-    parts.push_back(plan.encoder->Encode(tokens.narrow(0, at_row, kBatch)).to(at::kCPU, at::kFloat));
+    parts.push_back(
+        plan.encoder->Encode(tokens.narrow(0, at_row, kBatch)).to(at::kCPU, at::kFloat));
   }
   const auto norm = [](const at::Tensor& t) { return t / t.norm(2, {-1}, /*keepdim=*/true); };
   const at::Tensor each = norm(at::cat(parts).narrow(0, 0, prompts));
@@ -120,14 +122,15 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
       const Tokenizer tokenizer;
       Progress progress("text", "class blocks", static_cast<std::int64_t>(my_items.size()),
                         comm.is_root());
-      WorkerPool(compute.workers).Run(
-          static_cast<std::int64_t>(my_items.size()),
-          [&](std::int64_t i, int) {
-            const std::int64_t first = my_items[static_cast<std::size_t>(i)] * kClassesPerItem;
-            EncodeClasses(plan, tokenizer, first, std::min(kClassesPerItem, classes - first),
-                          mine.data() + i * item_values);
-          },
-          [&](std::int64_t done) { progress.Update(done); });
+      WorkerPool(compute.workers)
+          .Run(
+              static_cast<std::int64_t>(my_items.size()),
+              [&](std::int64_t i, int) {
+                const std::int64_t first = my_items[static_cast<std::size_t>(i)] * kClassesPerItem;
+                EncodeClasses(plan, tokenizer, first, std::min(kClassesPerItem, classes - first),
+                              mine.data() + i * item_values);
+              },
+              [&](std::int64_t done) { progress.Update(done); });
     });
     comm.AllGather(mine, all);
     Agree(comm, [&] {

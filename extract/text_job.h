@@ -1,5 +1,5 @@
-// The text stage: class names and templates -> text.h5 (unit rows: per template encoded and normed, mean,
-// normed again, as the CLIP authors' zeroshot_classifier does).
+// The text stage: class names and templates -> text.h5 (unit rows: per template encoded and normed,
+// mean, normed again, as the CLIP authors' zeroshot_classifier does).
 #pragma once
 
 #include <cstdint>

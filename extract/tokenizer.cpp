@@ -18,9 +18,7 @@ constexpr int kMerges = 49152 - 256 - 2;
 const std::string kWordEnd = "</w>";
 constexpr std::string_view kStart = "<|startoftext|>", kEnd = "<|endoftext|>";
 
-void AppendUtf8(UChar32 point, std::string& out) {
-  icu::UnicodeString(point).toUTF8String(out);
-}
+void AppendUtf8(UChar32 point, std::string& out) { icu::UnicodeString(point).toUTF8String(out); }
 
 // GPT-2's table: printable Latin-1 bytes stand for themselves, the others for 256, 257, ..
 std::vector<std::pair<int, std::string>> ByteTexts() {
@@ -48,7 +46,8 @@ enum class Kind { kSpace, kLetter, kNumber, kOther };
 
 Kind KindOf(UChar32 point) {
   if (u_isUWhiteSpace(point) || (point >= 0x1c && point <= 0x1f)) return Kind::kSpace;
-  // The reference's pattern, matched without regard to case, drops this mark: its upper case is a letter.
+  // The reference's pattern, matched without regard to case, drops this mark: its upper case is a
+  // letter.
   if (point == 0x345) return Kind::kSpace;
   const auto mask = U_MASK(u_charType(point));
   if ((mask & U_GC_L_MASK) != 0) return Kind::kLetter;
@@ -59,12 +58,15 @@ Kind KindOf(UChar32 point) {
 // The pieces of simple_tokenizer's pattern, in its order of preference: the two special tokens,
 // contractions, runs of letters, single numbers, runs of anything else but space.
 std::vector<std::string> SplitWords(const icu::UnicodeString& text) {
-  static const std::array<icu::UnicodeString, 9> kFixed = {
-      icu::UnicodeString("<|startoftext|>"), icu::UnicodeString("<|endoftext|>"),
-      icu::UnicodeString("'s"),              icu::UnicodeString("'t"),
-      icu::UnicodeString("'re"),             icu::UnicodeString("'ve"),
-      icu::UnicodeString("'m"),              icu::UnicodeString("'ll"),
-      icu::UnicodeString("'d")};
+  static const std::array<icu::UnicodeString, 9> kFixed = {icu::UnicodeString("<|startoftext|>"),
+                                                           icu::UnicodeString("<|endoftext|>"),
+                                                           icu::UnicodeString("'s"),
+                                                           icu::UnicodeString("'t"),
+                                                           icu::UnicodeString("'re"),
+                                                           icu::UnicodeString("'ve"),
+                                                           icu::UnicodeString("'m"),
+                                                           icu::UnicodeString("'ll"),
+                                                           icu::UnicodeString("'d")};
   std::vector<std::string> words;
   for (int at = 0; at < text.length();) {
     int end = at;

@@ -11,7 +11,8 @@ asm(".section .rodata\n"
     ".global clipsweep_vocabulary_begin\n"
     ".global clipsweep_vocabulary_end\n"
     "clipsweep_vocabulary_begin:\n"
-    ".incbin \"" CLIPSWEEP_VOCABULARY_FILE "\"\n"
+    ".incbin \"" CLIPSWEEP_VOCABULARY_FILE
+    "\"\n"
     "clipsweep_vocabulary_end:\n"
     ".previous\n");
 
@@ -23,7 +24,8 @@ namespace clipsweep {
 std::string VocabularyText() {
   z_stream stream{};
   stream.next_in = const_cast<unsigned char*>(clipsweep_vocabulary_begin);
-  stream.avail_in = static_cast<unsigned int>(clipsweep_vocabulary_end - clipsweep_vocabulary_begin);
+  stream.avail_in =
+      static_cast<unsigned int>(clipsweep_vocabulary_end - clipsweep_vocabulary_begin);
   inflateInit2(&stream, 15 + 16);  // 16: a gzip header
   std::string text;
   char buffer[1 << 16];

@@ -56,7 +56,8 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
   data.cache_row = file.Int64s("cache_row");
   data.classes = file.Texts("classes");
   data.made_from = ReadProvenance(file);
-  if (shape.size() != 2 || data.class_index.size() != shape[0] || data.cache_row.size() != shape[0]) {
+  if (shape.size() != 2 || data.class_index.size() != shape[0] ||
+      data.cache_row.size() != shape[0]) {
     file.Fail("'keys', 'class_index' and 'cache_row' differ in length; train again");
   }
   data.width = static_cast<std::int64_t>(shape[1]);

@@ -4,8 +4,8 @@
 
 namespace clipsweep {
 
-ClassBlock::ClassBlock(at::Tensor keys, at::Tensor weight, at::Tensor text, std::int64_t first_class,
-                       double alpha, double beta)
+ClassBlock::ClassBlock(at::Tensor keys, at::Tensor weight, at::Tensor text,
+                       std::int64_t first_class, double alpha, double beta)
     : classes_(keys.size(0)),
       slots_(keys.size(1)),
       first_class_(first_class),
@@ -19,7 +19,12 @@ ClassBlock::ClassBlock(at::Tensor keys, at::Tensor weight, at::Tensor text, std:
       step_(at::zeros({}, keys_.options())) {}
 
 at::Tensor ClassBlock::Kernel(const at::Tensor& f) const {
-  return at::mm(f, keys_.t()).sub_(1.0).mul_(beta_).exp_().view({-1, classes_, slots_}).mul_(weight_);
+  return at::mm(f, keys_.t())
+      .sub_(1.0)
+      .mul_(beta_)
+      .exp_()
+      .view({-1, classes_, slots_})
+      .mul_(weight_);
 }
 
 at::Tensor ClassBlock::LogitsFrom(const at::Tensor& f, const at::Tensor& kernel) const {

@@ -20,7 +20,8 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::uint64_t kOrderStream = 0x6f72646572;  // tells these draws from those of other stages
+constexpr std::uint64_t kOrderStream =
+    0x6f72646572;  // tells these draws from those of other stages
 
 struct Plan {
   Inputs inputs;
@@ -86,7 +87,8 @@ Plan MakePlan(const FinetuneConfig& config) {
   plan.made_from = plan.inputs.made_from;
   plan.made_from["features_sha256"] = test.content_sha256;
   if (config.select == Select::kVal) {
-    if (config.val.empty()) throw UsageError("--select val: give the validation features with --val");
+    if (config.val.empty())
+      throw UsageError("--select val: give the validation features with --val");
     FeatureSet val = ReadFeatureFile(config.val);
     if (val.content_sha256 == test.content_sha256) {
       throw InputError(fmt::format(
@@ -138,8 +140,9 @@ double TrainEpoch(const FinetuneConfig& config, std::int64_t epoch, Trainer& tra
         config.lr * 0.5 * (1.0 + std::cos(std::numbers::pi * done / total_steps));  // cosine to 0
     const double step_loss = trainer.Step({first, last}, adam, lr);
     if (!std::isfinite(step_loss)) {
-      throw InputError(fmt::format(
-          "finetune: the loss is not finite at epoch {} step {}; lower --lr or --beta", epoch, step + 1));
+      throw InputError(
+          fmt::format("finetune: the loss is not finite at epoch {} step {}; lower --lr or --beta",
+                      epoch, step + 1));
     }
     loss += step_loss;
   }
@@ -161,9 +164,10 @@ FinetuneResult FromFile(const AdapterData& data, const std::string& seal) {
 }
 
 // Trains, keeps the selected epoch's keys, measures them on test.
-AdapterData Train(const FinetuneConfig& config, const Plan& plan, const Compute& compute, Comm& comm,
-                  TopCounts& before) {
-  Trainer trainer(plan.inputs.problem, plan.subset.rows_by_class, plan.alpha, plan.beta, compute, comm);
+AdapterData Train(const FinetuneConfig& config, const Plan& plan, const Compute& compute,
+                  Comm& comm, TopCounts& before) {
+  Trainer trainer(plan.inputs.problem, plan.subset.rows_by_class, plan.alpha, plan.beta, compute,
+                  comm);
   before = trainer.Evaluate(plan.test);
   const Queries* selection = config.select == Select::kVal    ? &plan.val
                              : config.select == Select::kTest ? &plan.test
@@ -238,7 +242,8 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
   TopCounts before;
   if (up_to_date == 0) {
     LogInfo("finetune: {} shots, subset seed {}, alpha {:.6g} beta {:.6g}, {} epochs of batch {}",
-            plan.subset.shots, config.subset_seed, plan.alpha, plan.beta, config.epochs, config.batch);
+            plan.subset.shots, config.subset_seed, plan.alpha, plan.beta, config.epochs,
+            config.batch);
     const AdapterData data = Train(config, plan, compute, comm, before);
     Agree(comm, [&] {
       if (comm.is_root()) WriteAdapterFile(config.out, data);

@@ -20,26 +20,26 @@ const char* SelectName(Select select);
 
 struct FinetuneConfig {
   std::filesystem::path cache, features, text, out;
-  std::filesystem::path val;             // needed by kVal
-  std::filesystem::path sweep;           // takes alpha and beta from its cell (shots, seed) when given
-  double alpha = -1, beta = -1;          // else these
-  std::int64_t shots = 0;                // 0: all keys
+  std::filesystem::path val;     // needed by kVal
+  std::filesystem::path sweep;   // takes alpha and beta from its cell (shots, seed) when given
+  double alpha = -1, beta = -1;  // else these
+  std::int64_t shots = 0;        // 0: all keys
   std::int64_t subset_seed = 1;
   std::int64_t epochs = 20, batch = 256;
   double lr = 1e-3, eps = 1e-4, weight_decay = 0.01;
   Select select = Select::kLast;
-  std::int64_t seed = 1;                 // of the order of samples
+  std::int64_t seed = 1;  // of the order of samples
   IfPresent if_present = IfPresent::kReuse;
 };
 
 struct FinetuneResult {
-  std::int64_t samples = 0;              // of test
-  TopCounts zero_shot, before, test;     // before: the untrained cache at the same alpha and beta
+  std::int64_t samples = 0;           // of test
+  TopCounts zero_shot, before, test;  // before: the untrained cache at the same alpha and beta
   double alpha = 0, beta = 0;
   std::int64_t keys = 0;
   std::int64_t selected_epoch = 0;
   double last_loss = 0;
-  std::string tuned_on;                  // "val", "test" or "none"
+  std::string tuned_on;  // "val", "test" or "none"
   bool reused_output = false;
   std::string sha256;
 };

@@ -27,8 +27,9 @@ std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes) {
   return bounds;
 }
 
-Trainer::Trainer(const Problem& problem, const std::vector<std::vector<std::int64_t>>& rows_by_class,
-                 double alpha, double beta, const Compute& compute, Comm& comm)
+Trainer::Trainer(const Problem& problem,
+                 const std::vector<std::vector<std::int64_t>>& rows_by_class, double alpha,
+                 double beta, const Compute& compute, Comm& comm)
     : problem_(problem),
       rows_by_class_(rows_by_class),
       compute_(compute),
@@ -83,8 +84,8 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
   const at::Tensor rows = at::tensor(batch, at::kLong).to(features_.device());
   const at::Tensor f = features_.index_select(0, rows);
 
-  // What this rank tells the others: per block the maximum and sum of exponentials, then the label's logit
-  // where it owns the label. [2 * most_owned + 1, B]
+  // What this rank tells the others: per block the maximum and sum of exponentials, then the
+  // label's logit where it owns the label. [2 * most_owned + 1, B]
   const std::int64_t lines = 2 * most_owned() + 1;
   std::vector<float> mine(static_cast<std::size_t>(lines * size), kNone);
   std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
@@ -133,8 +134,8 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
 
   const at::Tensor log_sum_there = log_sum.to(f.device()), labels_there = labels.to(f.device());
   pool_.Run(owned(), [&](std::int64_t b, int) {
-    blocks_[static_cast<std::size_t>(b)].Backward(f, logits[static_cast<std::size_t>(b)], log_sum_there,
-                                                  labels_there, adam, lr);
+    blocks_[static_cast<std::size_t>(b)].Backward(f, logits[static_cast<std::size_t>(b)],
+                                                  log_sum_there, labels_there, adam, lr);
   });
   return loss;
 }
@@ -192,7 +193,8 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
 std::vector<float> Trainer::GatherKeys() {
   const std::int64_t d = problem_.width;
   std::int64_t widest = 0;
-  for (std::size_t b = 1; b < bounds_.size(); ++b) widest = std::max(widest, bounds_[b] - bounds_[b - 1]);
+  for (std::size_t b = 1; b < bounds_.size(); ++b)
+    widest = std::max(widest, bounds_[b] - bounds_[b - 1]);
   const std::int64_t block_values = widest * slots_ * d;
   std::vector<float> keys;
   // One round a block of each rank, so that no rank holds more than size() padded blocks at a time.
@@ -213,7 +215,8 @@ std::vector<float> Trainer::GatherKeys() {
                          number % comm_.size() * block_values;
     for (std::int64_t c = bounds_[b]; c < bounds_[b + 1]; ++c) {
       const float* rows = block + (c - bounds_[b]) * slots_ * d;
-      const auto used = static_cast<std::int64_t>(rows_by_class_[static_cast<std::size_t>(c)].size());
+      const auto used =
+          static_cast<std::int64_t>(rows_by_class_[static_cast<std::size_t>(c)].size());
       keys.insert(keys.end(), rows, rows + used * d);
     }
   }

@@ -1,7 +1,7 @@
-// Class-parallel Tip-Adapter-F. Classes are cut into at most 16 fixed blocks dealt to ranks; the loss needs
-// from other ranks only each block's maximum and sum of exponentials per sample, which every rank combines
-// in block order. So gradients and optimiser state stay local and the trained keys are the same for any
-// number of ranks and threads.
+// Class-parallel Tip-Adapter-F. Classes are cut into at most 16 fixed blocks dealt to ranks; the
+// loss needs from other ranks only each block's maximum and sum of exponentials per sample, which
+// every rank combines in block order. So gradients and optimiser state stay local and the trained
+// keys are the same for any number of ranks and threads.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ class Trainer {
 
   std::int64_t samples() const { return static_cast<std::int64_t>(train_rows_.size()); }
 
-  // One AdamW step on the given samples (numbers in [0, samples())); returns the sum of their losses, the
-  // same on every rank.
+  // One AdamW step on the given samples (numbers in [0, samples())); returns the sum of their
+  // losses, the same on every rank.
   double Step(const std::vector<std::int64_t>& batch, const AdamW& adam, double lr);
 
   TopCounts Evaluate(const Queries& queries);
@@ -54,8 +54,8 @@ class Trainer {
   std::int64_t slots_ = 0;
   std::vector<std::int64_t> train_rows_;
   std::vector<std::int32_t> train_labels_;
-  at::Tensor features_;                          // [samples, D] on the device
-  std::vector<ClassBlock> blocks_;               // those of this rank: numbers rank, rank + size, ..
+  at::Tensor features_;             // [samples, D] on the device
+  std::vector<ClassBlock> blocks_;  // those of this rank: numbers rank, rank + size, ..
 };
 
 }  // namespace clipsweep

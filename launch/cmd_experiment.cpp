@@ -16,9 +16,11 @@ std::string Percent(const MeanInterval& interval, std::size_t seeds) {
 
 std::string Table(const ExperimentResult& result, std::size_t seeds) {
   std::string text = fmt::format(
-      "{} classes, {} test images; alpha, beta and epoch chosen on {}; mean ± 95 % over {} subset seeds\n\n"
+      "{} classes, {} test images; alpha, beta and epoch chosen on {}; mean ± 95 % over {} subset "
+      "seeds\n\n"
       "{:<14} {:>6}   {:<15}  {:<15}\n",
-      result.classes, result.test_samples, result.tuned_on, seeds, "method", "shots", "top-1 %", "top-5 %");
+      result.classes, result.test_samples, result.tuned_on, seeds, "method", "shots", "top-1 %",
+      "top-5 %");
   for (const MethodRow& row : result.rows) {
     text += fmt::format("{:<14} {:>6}   {}  {}\n", row.method, row.shots,
                         Percent(Summarize(row.top1), row.top1.size()),
@@ -67,10 +69,12 @@ class ExperimentCommand final : public Command {
     return "extract, text, zero-shot, sweep and fine-tune for all shots and seeds, with a table";
   }
   std::string example() const override {
-    return "mpirun -np 2 clipsweep experiment --config launch/imagenet-rn50.ini --run runs/imagenet";
+    return "mpirun -np 2 clipsweep experiment --config launch/imagenet-rn50.ini --run "
+           "runs/imagenet";
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
         ("train", Required(&train_), "image folder of the keys: one sub-folder per class")
@@ -88,17 +92,21 @@ class ExperimentCommand final : public Command {
         ("lr", Default(&config_.lr), "of Tip-Adapter-F")
         ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
         ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
+    // clang-format on
   }
 
-  CommandOutput Run(const CommandContext& context) override {
+  void Prepare(const CommonOptions& common) override {
     config_.train = train_;
     config_.val = val_;
     config_.test = test_;
     config_.classnames = classnames_;
     config_.run = run_;
-    config_.seed = context.common.seed;
+    config_.seed = common.seed;
     config_.shots = ParseIntegers(shots_, "--shots", 1);
     config_.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
     const ExperimentResult result = RunExperiment(config_, context.compute, context.comm);
     CommandOutput output;
     output.text = Table(result, config_.seeds.size()) + fmt::format("\nrun folder: {}\n", run_);

@@ -12,10 +12,12 @@ class ExtractCommand final : public Command {
   std::string name() const override { return "extract"; }
   std::string summary() const override { return "images -> features.h5 with a CLIP image encoder"; }
   std::string example() const override {
-    return "mpirun -np 2 clipsweep extract --model RN50.safetensors --images data/train --out train.h5";
+    return "mpirun -np 2 clipsweep extract --model RN50.safetensors --images data/train --out "
+           "train.h5";
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
         ("images", Required(&images_), "folder with one sub-folder per class")
@@ -27,11 +29,13 @@ class ExtractCommand final : public Command {
         ("on-bad-image", Default(&on_bad_image_), "fail, or skip and record it")
         ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
+    // clang-format on
   }
 
-  CommandOutput Run(const CommandContext& context) override {
+  void Prepare(const CommonOptions&) override {
     if (on_bad_image_ != "fail" && on_bad_image_ != "skip") {
-      throw UsageError(fmt::format("--on-bad-image: '{}' is none; use fail or skip", on_bad_image_));
+      throw UsageError(
+          fmt::format("--on-bad-image: '{}' is none; use fail or skip", on_bad_image_));
     }
     config_.images = images_;
     config_.out = out_;
@@ -40,10 +44,13 @@ class ExtractCommand final : public Command {
     config_.classnames = classnames_;
     config_.dtype = ParseFloatKind(dtype_);
     config_.skip_bad_images = on_bad_image_ == "skip";
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
     const ExtractResult result = RunExtract(config_, context.compute, context.comm);
     CommandOutput output;
-    output.text = fmt::format("{}: {} images of {} classes, {} features each{}{}\n", out_, result.images,
-                              result.classes, result.width,
+    output.text = fmt::format("{}: {} images of {} classes, {} features each{}{}\n", out_,
+                              result.images, result.classes, result.width,
                               result.skipped > 0 ? fmt::format(", {} skipped", result.skipped) : "",
                               result.reused_output ? "; up to date already" : "");
     output.json = {{"out", out_},

@@ -48,7 +48,9 @@ std::string VerifyFile(const fs::path& path) {
 class VerifyCommand final : public Command {
  public:
   std::string name() const override { return "verify"; }
-  std::string summary() const override { return "check that every byte of a file is what was written"; }
+  std::string summary() const override {
+    return "check that every byte of a file is what was written";
+  }
   std::string example() const override { return "clipsweep verify train.h5 text.h5 sweep.h5"; }
   std::string positional() const override { return "file"; }
 
@@ -91,12 +93,15 @@ class VerifyCommand final : public Command {
 class InspectCommand final : public Command {
  public:
   std::string name() const override { return "inspect"; }
-  std::string summary() const override { return "shapes and provenance of a file, sizes of a model"; }
+  std::string summary() const override {
+    return "shapes and provenance of a file, sizes of a model";
+  }
   std::string example() const override { return "clipsweep inspect RN50.safetensors"; }
   std::string positional() const override { return "target"; }
 
   void AddOptions(boost::program_options::options_description& options) override {
-    options.add_options()("target", Required(&target_), "a clipsweep file, a checkpoint, or a model's name");
+    options.add_options()("target", Required(&target_),
+                          "a clipsweep file, a checkpoint, or a model's name");
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -122,7 +127,10 @@ class InspectCommand final : public Command {
       output.text += fmt::format("  {:<28} [{}]\n", name, fmt::join(shape, ", "));
       datasets[name] = shape;
     }
-    output.json = {{"file", target_}, {"sha256", file.seal()}, {"attributes", attributes}, {"datasets", datasets}};
+    output.json = {{"file", target_},
+                   {"sha256", file.seal()},
+                   {"attributes", attributes},
+                   {"datasets", datasets}};
     return output;
   }
 
@@ -144,7 +152,8 @@ class InspectCommand final : public Command {
                                    : fmt::format("{}", config.vision_layers[0]);
     output.text = fmt::format(
         "{}\n  architecture      {} ({}, layers {}, width {})\n  parameters        {}\n"
-        "  input resolution  {}\n  context length    {}\n  vocabulary        {}\n  features          {}\n"
+        "  input resolution  {}\n  context length    {}\n  vocabulary        {}\n  features        "
+        "  {}\n"
         "  text encoder      {} layers, width {}, {} heads, {}\n  sha256            {}\n",
         checkpoint.path().string(), config.name,
         config.family == VisionFamily::kResNet ? "ResNet" : "ViT", layers, config.vision_width,

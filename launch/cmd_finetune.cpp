@@ -10,13 +10,17 @@ namespace {
 class FinetuneCommand final : public Command {
  public:
   std::string name() const override { return "finetune"; }
-  std::string summary() const override { return "train the keys (Tip-Adapter-F) on stored features -> adapter.h5"; }
+  std::string summary() const override {
+    return "train the keys (Tip-Adapter-F) on stored features -> adapter.h5";
+  }
   std::string example() const override {
     return "mpirun -np 2 clipsweep finetune --cache train.h5 --features test.h5 --text text.h5 "
-           "--sweep sweep.h5 --shots 16 --subset-seed 31 --select val --val val.h5 --out adapter.h5";
+           "--sweep sweep.h5 --shots 16 --subset-seed 31 --select val --val val.h5 --out "
+           "adapter.h5";
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("cache", Required(&cache_), "features of the training images: the keys and the samples")
         ("features", Required(&features_), "test features")
@@ -35,9 +39,10 @@ class FinetuneCommand final : public Command {
         ("val", Optional(&val_), "validation features, for --select val")
         ("out", Required(&out_), "adapter file to write")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
+    // clang-format on
   }
 
-  CommandOutput Run(const CommandContext& context) override {
+  void Prepare(const CommonOptions& common) override {
     config_.cache = cache_;
     config_.features = features_;
     config_.text = text_;
@@ -46,20 +51,25 @@ class FinetuneCommand final : public Command {
     config_.out = out_;
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     config_.select = ParseSelect(select_);
-    config_.seed = context.common.seed;
+    config_.seed = common.seed;
     if (sweep_.empty() && (config_.alpha == -1 || config_.beta == -1)) {
       throw UsageError("--alpha and --beta: give both, or a sweep file with --sweep");
     }
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
     const FinetuneResult result = RunFinetune(config_, context.compute, context.comm);
     CommandOutput output;
     output.text = fmt::format(
-        "{}: {} keys, epoch {} of {} kept, last loss {:.4f}{}\nzero-shot:     {}\nTip-Adapter:   {}\n"
+        "{}: {} keys, epoch {} of {} kept, last loss {:.4f}{}\nzero-shot:     {}\nTip-Adapter:   "
+        "{}\n"
         "Tip-Adapter-F: {}{}\n",
         out_, result.keys, result.selected_epoch, config_.epochs, result.last_loss,
         result.reused_output ? "; up to date already" : "",
         CountsText(result.samples, result.zero_shot.top1, result.zero_shot.top5),
         CountsText(result.samples, result.before.top1, result.before.top5),
-        CountsText(result.samples, result.test.top1, result.test.top5), TunedLabel(result.tuned_on));
+        CountsText(result.samples, result.test.top1, result.test.top5),
+        TunedLabel(result.tuned_on));
     output.json = {
         {"out", out_},
         {"tuned_on", result.tuned_on},

@@ -16,9 +16,11 @@ class ZeroshotCommand final : public Command {
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("features", Required(&features_), "features to classify")
         ("text", Required(&text_), "text weights");
+    // clang-format on
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -47,6 +49,7 @@ class TipCommand final : public Command {
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("cache", Required(&cache_), "features of the training images: the keys")
         ("features", Required(&features_), "features to classify")
@@ -55,6 +58,7 @@ class TipCommand final : public Command {
         ("beta", Required(&config_.beta), "sharpness of the cache, 0 or more")
         ("shots", Default(&config_.shots), "keys per class, 0 for all")
         ("subset-seed", Default(&config_.seed), "which keys, when fewer than all");
+    // clang-format on
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -63,10 +67,10 @@ class TipCommand final : public Command {
     config_.text = text_;
     const PointResult result = RunPoint(config_, context.compute, context.comm);
     CommandOutput output;
-    output.text = fmt::format(
-        "zero-shot:   {}\nTip-Adapter: {}\n",
-        CountsText(result.samples, result.zero_shot.top1, result.zero_shot.top5),
-        CountsText(result.samples, result.test.top1, result.test.top5));
+    output.text =
+        fmt::format("zero-shot:   {}\nTip-Adapter: {}\n",
+                    CountsText(result.samples, result.zero_shot.top1, result.zero_shot.top5),
+                    CountsText(result.samples, result.test.top1, result.test.top5));
     output.json = {
         {"tuned_on", "none"},
         {"alpha", config_.alpha},

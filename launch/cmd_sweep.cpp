@@ -9,13 +9,17 @@ namespace {
 class SweepCommand final : public Command {
  public:
   std::string name() const override { return "sweep"; }
-  std::string summary() const override { return "Tip-Adapter over a whole alpha x beta grid -> sweep.h5"; }
+  std::string summary() const override {
+    return "Tip-Adapter over a whole alpha x beta grid -> sweep.h5";
+  }
   std::string example() const override {
-    return "mpirun -np 2 clipsweep sweep --cache train.h5 --features test.h5 --text text.h5 --tune-on val.h5 "
+    return "mpirun -np 2 clipsweep sweep --cache train.h5 --features test.h5 --text text.h5 "
+           "--tune-on val.h5 "
            "--alpha 0.5:2.5:0.02 --beta 3:7:0.1 --shots 1,5,16 --subset-seeds 31:36 --out sweep.h5";
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("cache", Required(&cache_), "features of the training images: the keys")
         ("features", Required(&features_), "test features")
@@ -29,9 +33,10 @@ class SweepCommand final : public Command {
         ("partition", Default(&partition_), "how ranks divide the work: samples or grid")
         ("out", Required(&out_), "sweep file to write")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
+    // clang-format on
   }
 
-  CommandOutput Run(const CommandContext& context) override {
+  void Prepare(const CommonOptions&) override {
     config_.cache = cache_;
     config_.features = features_;
     config_.text = text_;
@@ -40,16 +45,19 @@ class SweepCommand final : public Command {
     if (!shots_.empty()) config_.shots = ParseIntegers(shots_, "--shots", 1);
     config_.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
     config_.partition = ParsePartition(partition_);
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
     const SweepResult result = RunSweep(config_, context.compute, context.comm);
     CommandOutput output;
-    output.text = fmt::format("{}: {} grid points, tuned on {}{}\nzero-shot: {}\n", out_, result.points,
-                              result.tuned_on, result.reused_output ? "; up to date already" : "",
-                              CountsText(result.test_samples, result.zero_shot.top1,
-                                         result.zero_shot.top5));
+    output.text =
+        fmt::format("{}: {} grid points, tuned on {}{}\nzero-shot: {}\n", out_, result.points,
+                    result.tuned_on, result.reused_output ? "; up to date already" : "",
+                    CountsText(result.test_samples, result.zero_shot.top1, result.zero_shot.top5));
     Json cells = Json::array();
     for (const SweepCell& cell : result.cells) {
-      output.text += fmt::format("{:>3} shots, seed {}: alpha {:.6g} beta {:.6g}: {}{}\n", cell.shots,
-                                 cell.seed, cell.alpha, cell.beta,
+      output.text += fmt::format("{:>3} shots, seed {}: alpha {:.6g} beta {:.6g}: {}{}\n",
+                                 cell.shots, cell.seed, cell.alpha, cell.beta,
                                  CountsText(result.test_samples, cell.test.top1, cell.test.top5),
                                  TunedLabel(result.tuned_on));
       cells.push_back({{"shots", cell.shots},
@@ -60,16 +68,16 @@ class SweepCommand final : public Command {
                        {"test", CountsJson(result.test_samples, cell.test.top1, cell.test.top5)}});
     }
     const SweepCell& last = result.cells.back();
-    output.json = {
-        {"out", out_},
-        {"tuned_on", result.tuned_on},
-        {"grid_points", result.points},
-        {"up_to_date", result.reused_output},
-        {"zero_shot",
-         CountsJson(result.test_samples, result.zero_shot.top1, result.zero_shot.top5)},
-        {"cells", cells},
-        {"test", CountsJson(result.test_samples, last.test.top1, last.test.top5)},  // of the last cell
-        {"sha256", result.sha256}};
+    output.json = {{"out", out_},
+                   {"tuned_on", result.tuned_on},
+                   {"grid_points", result.points},
+                   {"up_to_date", result.reused_output},
+                   {"zero_shot",
+                    CountsJson(result.test_samples, result.zero_shot.top1, result.zero_shot.top5)},
+                   {"cells", cells},
+                   {"test", CountsJson(result.test_samples, last.test.top1,
+                                       last.test.top5)},  // of the last cell
+                   {"sha256", result.sha256}};
     return output;
   }
 

@@ -9,13 +9,17 @@ namespace {
 class TextCommand final : public Command {
  public:
   std::string name() const override { return "text"; }
-  std::string summary() const override { return "class names x templates -> text.h5, the zero-shot weights"; }
+  std::string summary() const override {
+    return "class names x templates -> text.h5, the zero-shot weights";
+  }
   std::string example() const override {
-    return "clipsweep text --model RN50.safetensors --classnames classnames.txt --templates imagenet-7 "
+    return "clipsweep text --model RN50.safetensors --classnames classnames.txt --templates "
+           "imagenet-7 "
            "--out text.h5";
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
+    // clang-format off
     options.add_options()
         ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
         ("classnames", Required(&classnames_), "class names: lines or JSON, see docs/file-formats.md")
@@ -24,12 +28,16 @@ class TextCommand final : public Command {
         ("out", Required(&out_), "text file to write")
         ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
+    // clang-format on
   }
 
-  CommandOutput Run(const CommandContext& context) override {
+  void Prepare(const CommonOptions&) override {
     config_.classnames = classnames_;
     config_.out = out_;
     if (fresh_) config_.if_present = IfPresent::kRecompute;
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
     const TextResult result = RunText(config_, context.compute, context.comm);
     CommandOutput output;
     output.text = fmt::format("{}: {} classes x {} templates, {} wide{}\n", out_, result.classes,

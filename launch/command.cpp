@@ -6,10 +6,9 @@ namespace clipsweep {
 
 std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make :
-       {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
-        MakeFinetuneCommand, MakeExperimentCommand, MakeVerifyCommand, MakeInspectCommand,
-        MakeTokenizeCommand}) {
+  for (const auto make : {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand,
+                          MakeSweepCommand, MakeFinetuneCommand, MakeExperimentCommand,
+                          MakeVerifyCommand, MakeInspectCommand, MakeTokenizeCommand}) {
     commands.push_back(make());
   }
   return commands;
@@ -30,8 +29,8 @@ std::string CountsText(std::int64_t samples, std::int64_t top1, std::int64_t top
   const auto percent = [&](std::int64_t right) {
     return 100.0 * static_cast<double>(right) / static_cast<double>(samples);
   };
-  return fmt::format("top-1 {} of {} = {:.2f} %, top-5 {} = {:.2f} %", top1, samples, percent(top1), top5,
-                     percent(top5));
+  return fmt::format("top-1 {} of {} = {:.2f} %, top-5 {} = {:.2f} %", top1, samples, percent(top1),
+                     top5, percent(top5));
 }
 
 std::string TunedLabel(const std::string& tuned_on) {

@@ -18,9 +18,9 @@ using Json = nlohmann::ordered_json;
 struct CommonOptions {
   std::string device = "auto";
   std::string comm = "auto";
-  int threads = 0;             // 0: the machine's cores divided by the ranks on it
+  int threads = 0;  // 0: the machine's cores divided by the ranks on it
   std::int64_t seed = 1;
-  std::string json;            // file for the machine-readable result
+  std::string json;  // file for the machine-readable result
   std::string log_level = "info";
   bool quiet = false;
 };
@@ -41,11 +41,14 @@ class Command {
  public:
   virtual ~Command() = default;
   virtual std::string name() const = 0;
-  virtual std::string summary() const = 0;   // one line
-  virtual std::string example() const = 0;   // a command line that works
+  virtual std::string summary() const = 0;  // one line
+  virtual std::string example() const = 0;  // a command line that works
   virtual void AddOptions(boost::program_options::options_description& options) = 0;
   // Name of an option that takes the words without an option, "" for none.
   virtual std::string positional() const { return ""; }
+  // Turns option texts into the stage's configuration; throws UsageError or InputError on any rank
+  // alike.
+  virtual void Prepare(const CommonOptions&) {}
   virtual CommandOutput Run(const CommandContext& context) = 0;
 };
 

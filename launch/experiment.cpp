@@ -24,8 +24,7 @@ class StageClock {
     const auto started = std::chrono::steady_clock::now();
     auto out = work();
     result_.stage_seconds.emplace_back(
-        stage,
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+        stage, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
     return out;
   }
 
@@ -74,8 +73,9 @@ MeanInterval Summarize(const std::vector<double>& values) {
   return out;
 }
 
-// The files after the extraction are cheap: those made from other input are replaced. The extraction, which
-// may have cost hours, still refuses, so that a typing error does not throw features away.
+// The files after the extraction are cheap: those made from other input are replaced. The
+// extraction, which may have cost hours, still refuses, so that a typing error does not throw
+// features away.
 ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm) {
   if (config.tune != "val" && config.tune != "test") {
     throw UsageError(fmt::format("--tune: '{}' is none; use val or test", Printable(config.tune)));

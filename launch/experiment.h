@@ -1,5 +1,6 @@
-// The whole study in one call: extract, text, zero-shot, sweep, fine-tune for every shot count and subset
-// seed, into one run folder whose files are reused while what they were made from stays the same.
+// The whole study in one call: extract, text, zero-shot, sweep, fine-tune for every shot count and
+// subset seed, into one run folder whose files are reused while what they were made from stays the
+// same.
 #pragma once
 
 #include <cstdint>
@@ -16,24 +17,24 @@ namespace clipsweep {
 
 struct ExperimentConfig {
   std::string model, activation = "auto";
-  std::filesystem::path train, val, test;        // image folders; val may be empty with tune "test"
+  std::filesystem::path train, val, test;  // image folders; val may be empty with tune "test"
   std::filesystem::path classnames;
   std::string templates = "imagenet-1";
   std::vector<std::int64_t> shots = {1, 5, 16};
   std::vector<std::int64_t> seeds = {1, 2, 3, 4, 5};
   std::string alpha = "0.5:2.5:0.02", beta = "3:7:0.1";
-  std::string tune = "val";                      // "val", or "test" (labelled)
+  std::string tune = "val";  // "val", or "test" (labelled)
   std::int64_t epochs = 20, batch = 256;
   double lr = 1e-3;
   std::int64_t seed = 1;
-  std::filesystem::path run;                     // folder
+  std::filesystem::path run;  // folder
 };
 
 // Accuracies of one method at one shot count over the subset seeds, as fractions of 1.
 struct MethodRow {
-  std::string method;                            // "zero-shot", "Tip-Adapter", "Tip-Adapter-F"
+  std::string method;  // "zero-shot", "Tip-Adapter", "Tip-Adapter-F"
   std::int64_t shots = 0;
-  std::vector<double> top1, top5;                // by seed; one value for zero-shot
+  std::vector<double> top1, top5;  // by seed; one value for zero-shot
 };
 
 // Mean and half-width of the 95 % interval (Student's t over the seeds); 0 for a single value.
@@ -45,7 +46,7 @@ MeanInterval Summarize(const std::vector<double>& values);
 struct ExperimentResult {
   std::vector<MethodRow> rows;
   std::vector<SweepCell> cells;
-  std::vector<FinetuneResult> adapters;          // in the order of cells
+  std::vector<FinetuneResult> adapters;  // in the order of cells
   std::int64_t test_samples = 0, classes = 0;
   TopCounts zero_shot;
   std::string tuned_on;

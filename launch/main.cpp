@@ -28,7 +28,7 @@ namespace po = boost::program_options;
 struct Parsed {
   std::unique_ptr<Command> command;
   CommonOptions common;
-  std::string help;                  // not empty: print and leave
+  std::string help;  // not empty: print and leave
 };
 
 std::string Overview() {
@@ -42,6 +42,7 @@ std::string Overview() {
 }
 
 void AddCommon(po::options_description& options, CommonOptions& common) {
+  // clang-format off
   options.add_options()
       ("config", po::value<std::string>(), "read options from this file, as lines of name = value")
       ("json", Optional(&common.json), "write the result to this file as JSON")
@@ -52,6 +53,7 @@ void AddCommon(po::options_description& options, CommonOptions& common) {
       ("log-level", Default(&common.log_level), "debug, info, warning, error or off")
       ("quiet", Switch(&common.quiet), "no progress, only warnings and errors")
       ("help", "print this");
+  // clang-format on
 }
 
 // Boost's wording, made to name the option and say what to do.
@@ -86,11 +88,13 @@ Parsed Parse(int argc, char** argv) {
   if (!positional.empty()) words.add(positional.c_str(), -1);
   try {
     po::variables_map values;
-    po::store(po::command_line_parser(argc - 1, argv + 1).options(all).positional(words).run(), values);
+    po::store(po::command_line_parser(argc - 1, argv + 1).options(all).positional(words).run(),
+              values);
     if (values.count("help") > 0) {
       std::ostringstream text;
       text << "clipsweep " << name << ": " << parsed.command->summary() << "\n\n"
-           << own << "\n" << common << "\nexample:\n  " << parsed.command->example() << "\n";
+           << own << "\n"
+           << common << "\nexample:\n  " << parsed.command->example() << "\n";
       parsed.help = text.str();
       return parsed;
     }
@@ -126,20 +130,22 @@ int Dispatch(const Parsed& parsed, MpiSession& session) {
   const std::unique_ptr<Comm> nccl =
       ChooseComm(parsed.common.comm, *compute, session.local_size(), world);
   Comm& comm = nccl ? *nccl : world;
+  Agree(world, [&] { parsed.command->Prepare(parsed.common); });
   const auto started = std::chrono::steady_clock::now();
   CommandOutput output = parsed.command->Run({parsed.common, *compute, comm});
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     std::fputs(output.text.c_str(), stdout);
     if (parsed.common.json.empty()) return;
-    Json json = {{"command", parsed.command->name()},
-                 {"version", kVersion},
-                 {"ranks", comm.size()},
-                 {"comm", comm.name()},
-                 {"threads", compute->workers},
-                 {"device", compute->device},
-                 {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - started)
-                                 .count()}};
+    Json json = {
+        {"command", parsed.command->name()},
+        {"version", kVersion},
+        {"ranks", comm.size()},
+        {"comm", comm.name()},
+        {"threads", compute->workers},
+        {"device", compute->device},
+        {"seconds",
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()}};
     json.update(output.json);
     WriteFileAtomically(parsed.common.json,
                         json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -155,11 +161,14 @@ void PrintError(const std::string& message) {
   std::fflush(stderr);
 }
 
-// An error of this rank alone. Ranks that fail together wait their turn, so that the first to print ends
-// the others before they do.
+// An error of this rank alone. Ranks that fail together wait their turn, so that the first to print
+// ends the others before they do.
 [[noreturn]] void AbortWith(MpiSession& session, int code, const std::string& message) {
   const Comm& comm = session.world();
-  std::this_thread::sleep_for(std::chrono::milliseconds(1000 * std::min(comm.rank(), 4)));
+  for (int tenths = 10 * std::min(comm.rank(), 4); tenths > 0; --tenths) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    if (IsInterrupted()) std::_Exit(code);  // another rank has spoken: its abort sent us SIGTERM
+  }
   PrintError(comm.size() > 1 ? fmt::format("rank {} of {}: {}", comm.rank(), comm.size(), message)
                              : message);
   std::fflush(stdout);
@@ -184,7 +193,13 @@ int Main(int argc, char** argv) {
     if (session->world().is_root()) PrintError(error.what());
     code = static_cast<int>(error.code());
   } catch (const Interrupted& stop) {
-    AbortWith(*session, 128 + stop.signal(), stop.what() + std::string("; finished parts are kept"));
+    // Every rank got the signal; rank 0 speaks for all.
+    if (session->world().is_root()) {
+      PrintError(stop.what() + std::string("; finished parts are kept"));
+    } else {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
+    session->Abort(128 + stop.signal());
   } catch (const Error& error) {
     AbortWith(*session, static_cast<int>(error.code()), error.what());
   } catch (const std::exception& error) {

@@ -12,7 +12,8 @@ namespace {
 using Lanes = float __attribute__((vector_size(64)));
 using IntLanes = std::int32_t __attribute__((vector_size(64)));
 
-// exp by range reduction to |r| <= ln 2 / 2 and a polynomial of degree 7 (Cephes expf's coefficients).
+// exp by range reduction to |r| <= ln 2 / 2 and a polynomial of degree 7 (Cephes expf's
+// coefficients).
 [[gnu::always_inline]] inline Lanes ExpLanes(Lanes x) {
   const Lanes floor = Lanes{} - 87.0f;
   x = x < floor ? floor : x;
@@ -41,7 +42,8 @@ using IntLanes = std::int32_t __attribute__((vector_size(64)));
 
 [[gnu::always_inline]] inline void Store(float* p, Lanes v) { std::memcpy(p, &v, sizeof v); }
 
-// Slots are worked through in runs of at most this many, whose e and r then stay in registers or L1.
+// Slots are worked through in runs of at most this many, whose e and r then stay in registers or
+// L1.
 constexpr std::int64_t kSlotRun = 16;
 
 }  // namespace

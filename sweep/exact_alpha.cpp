@@ -11,8 +11,9 @@ namespace {
 
 constexpr int kTop = 5;
 
-// hit[c] = 1 where the label's lead over c is not clearly positive at both ends of the axis. The lead is
-// linear in alpha, so a class not hit never beats the label between them. `margin` covers float rounding.
+// hit[c] = 1 where the label's lead over c is not clearly positive at both ends of the axis. The
+// lead is linear in alpha, so a class not hit never beats the label between them. `margin` covers
+// float rounding.
 CLIPSWEEP_KERNEL_TARGETS
 void MarkHits(const float* __restrict z, const float* __restrict s, std::int64_t count, float zy,
               float sy, float low, float high, float margin, std::uint8_t* __restrict hit) {
@@ -23,7 +24,8 @@ void MarkHits(const float* __restrict z, const float* __restrict s, std::int64_t
   }
 }
 
-// First index in [0, n] from which on predicate(j) differs from predicate(0), which is monotone in j.
+// First index in [0, n] from which on predicate(j) differs from predicate(0), which is monotone in
+// j.
 template <typename Predicate>
 std::int64_t Border(std::int64_t guess, std::int64_t n, bool at_start, const Predicate& predicate) {
   std::int64_t j = std::clamp<std::int64_t>(guess, 1, n);
@@ -77,7 +79,8 @@ void AlphaCounter::Add(const float* z, const float* s, std::int64_t label, std::
     // alphas_ are equally spaced: the crossing -dz / ds lies near this index.
     const double step = alphas_[1] - alphas_[0];
     const double guess = std::clamp((-dz / ds - alphas_[0]) / step, 0.0, static_cast<double>(n));
-    events_.push_back({Border(static_cast<std::int64_t>(guess), n, at_start, beats), at_start ? -1 : 1});
+    events_.push_back(
+        {Border(static_cast<std::int64_t>(guess), n, at_start, beats), at_start ? -1 : 1});
   }
   std::sort(events_.begin(), events_.end(),
             [](const Event& a, const Event& b) { return a.at < b.at; });

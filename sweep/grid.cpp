@@ -26,8 +26,8 @@ double ParseNumber(const std::string& text, const std::string& option) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || end != text.c_str() + text.size()) {
-    throw UsageError(fmt::format("{}: '{}' is not a number; write lo:hi:step, as in 0.5:2.5:0.02", option,
-                                 Printable(text)));
+    throw UsageError(fmt::format("{}: '{}' is not a number; write lo:hi:step, as in 0.5:2.5:0.02",
+                                 option, Printable(text)));
   }
   return value;
 }
@@ -59,8 +59,8 @@ void CheckPoint(double value, const std::string& option) {
 Axis ParseAxis(const std::string& text, const std::string& option) {
   const auto parts = Split(text, ':');
   if (parts.size() != 1 && parts.size() != 3) {
-    throw UsageError(fmt::format("{}: '{}' is not a grid; write lo:hi:step, as in 0.5:2.5:0.02", option,
-                                 Printable(text)));
+    throw UsageError(fmt::format("{}: '{}' is not a grid; write lo:hi:step, as in 0.5:2.5:0.02",
+                                 option, Printable(text)));
   }
   const double low = ParseNumber(parts[0], option);
   CheckPoint(low, option);
@@ -71,8 +71,8 @@ Axis ParseAxis(const std::string& text, const std::string& option) {
     throw InputError(fmt::format("{}: step {} is not a finite number above 0", option, step));
   }
   if (high <= low) {
-    throw InputError(fmt::format("{}: {}:{} runs backwards or is empty; write the lower end first", option,
-                                 parts[0], parts[1]));
+    throw InputError(fmt::format("{}: {}:{} runs backwards or is empty; write the lower end first",
+                                 option, parts[0], parts[1]));
   }
   const double count = std::round((high - low) / step);
   if (count < 1 || count > static_cast<double>(kMaxPoints)) {
@@ -90,7 +90,8 @@ std::vector<std::int64_t> ParseIntegers(const std::string& text, const std::stri
     if (ends.size() == 2) {
       const std::int64_t low = ParseInteger(ends[0], option), high = ParseInteger(ends[1], option);
       if (high <= low || high - low > 100'000) {
-        throw UsageError(fmt::format("{}: {} is an empty or oversized range", option, Printable(part)));
+        throw UsageError(
+            fmt::format("{}: {} is an empty or oversized range", option, Printable(part)));
       }
       for (std::int64_t v = low; v < high; ++v) values.push_back(v);
     } else {

@@ -18,9 +18,10 @@ struct Axis {
   static Axis Point(double value) { return {value, 0, 1}; }
 };
 
-// "lo:hi:step" -> lo + i * step for i < round((hi - lo) / step); "x" -> the one value x. Values must be
-// finite, not negative, step positive, hi above lo. `option` names the option in errors (UsageError for
-// text that is no grid, InputError for a grid that cannot be: running backwards, not finite, too large).
+// "lo:hi:step" -> lo + i * step for i < round((hi - lo) / step); "x" -> the one value x. Values
+// must be finite, not negative, step positive, hi above lo. `option` names the option in errors
+// (UsageError for text that is no grid, InputError for a grid that cannot be: running backwards,
+// not finite, too large).
 Axis ParseAxis(const std::string& text, const std::string& option);
 
 // A finite, non-negative alpha or beta. Throws InputError naming the option.

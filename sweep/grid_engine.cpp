@@ -26,16 +26,16 @@ at::Tensor AsTensor(const std::vector<float>& rows, std::int64_t width, std::int
 
 struct PreparedTask {
   KeyLayout layout;
-  std::int64_t row_length;                 // alphas + 1: one difference array
-  std::int64_t counts_offset;              // into a worker's counts
-  std::int64_t counts_size;                // shots * betas * row_length
+  std::int64_t row_length;     // alphas + 1: one difference array
+  std::int64_t counts_offset;  // into a worker's counts
+  std::int64_t counts_size;    // shots * betas * row_length
 };
 
 // One worker's buffers and integer counts.
 struct Workspace {
-  std::vector<std::int64_t> top1, top5;    // all tasks' difference arrays
+  std::vector<std::int64_t> top1, top5;  // all tasks' difference arrays
   std::vector<float> z, distance, sums;
-  std::vector<AlphaCounter> counters;      // one a task
+  std::vector<AlphaCounter> counters;  // one a task
 };
 
 class Engine {
@@ -140,8 +140,8 @@ class Engine {
       const std::int64_t beta = run * kAnchorEvery;
       const std::int64_t betas = std::min(kAnchorEvery, task.beta.count - beta);
       if (betas <= 0) break;
-      ClassSums(layout, space.distance.data(), task.shots, task.beta.low, task.beta.step, beta, betas,
-                space.sums.data());
+      ClassSums(layout, space.distance.data(), task.shots, task.beta.low, task.beta.step, beta,
+                betas, space.sums.data());
       for (std::size_t k = 0; k < task.shots.size(); ++k) {
         for (std::int64_t j = 0; j < betas; ++j) {
           const std::int64_t row =
@@ -159,8 +159,8 @@ class Engine {
   const Problem& problem_;
   const Queries& queries_;
   const std::vector<GridTask>& tasks_;
-  std::vector<float> keys_;                    // [columns, D]
-  std::vector<std::int64_t> column_of_row_;    // [K] or -1
+  std::vector<float> keys_;                  // [columns, D]
+  std::vector<std::int64_t> column_of_row_;  // [K] or -1
   std::vector<PreparedTask> prepared_;
   std::int64_t counts_size_ = 0;
   std::int64_t most_runs_ = 0;
@@ -185,16 +185,17 @@ std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries
     std::vector<Workspace> spaces;
     for (int w = 0; w < compute.workers; ++w) spaces.push_back(engine.MakeWorkspace());
     Progress progress(label, "blocks", static_cast<std::int64_t>(items.size()), comm.is_root());
-    WorkerPool(compute.workers).Run(
-        static_cast<std::int64_t>(items.size()),
-        [&](std::int64_t i, int worker) {
-          const std::int64_t item = items[static_cast<std::size_t>(i)];
-          const std::int64_t run = item % runs;
-          const bool whole = partition == Partition::kSamples;
-          engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1,
-                          spaces[static_cast<std::size_t>(worker)]);
-        },
-        [&](std::int64_t done) { progress.Update(done); });
+    WorkerPool(compute.workers)
+        .Run(
+            static_cast<std::int64_t>(items.size()),
+            [&](std::int64_t i, int worker) {
+              const std::int64_t item = items[static_cast<std::size_t>(i)];
+              const std::int64_t run = item % runs;
+              const bool whole = partition == Partition::kSamples;
+              engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1,
+                              spaces[static_cast<std::size_t>(worker)]);
+            },
+            [&](std::int64_t done) { progress.Update(done); });
     for (const Workspace& space : spaces) {
       for (std::size_t i = 0; i < space.top1.size(); ++i) {
         counts[i] += space.top1[i];
@@ -229,23 +230,24 @@ TopCounts CountZeroShot(const Problem& problem, const Queries& queries, const Co
   const auto items = ItemsOfRank(blocks, comm);
   std::vector<TopCounts> parts(items.size());
   Agree(comm, [&] {
-    WorkerPool(compute.workers).Run(static_cast<std::int64_t>(items.size()), [&](std::int64_t i, int) {
-      const std::int64_t first = items[static_cast<std::size_t>(i)] * kBlockSamples;
-      const std::int64_t count = std::min(kBlockSamples, queries.count() - first);
-      const at::Tensor z = at::mm(AsTensor(queries.features, problem.width, first, count),
-                                  AsTensor(problem.text, problem.width).t())
-                               .mul_(kLogitScale);
-      for (std::int64_t n = 0; n < count; ++n) {
-        const float* row = z.const_data_ptr<float>() + n * problem.classes;
-        const std::int64_t y = queries.labels[static_cast<std::size_t>(first + n)];
-        int beaten_by = 0;
-        for (std::int64_t c = 0; c < problem.classes; ++c) {
-          beaten_by += row[c] > row[y] || (row[c] == row[y] && c < y) ? 1 : 0;
-        }
-        parts[static_cast<std::size_t>(i)].top1 += beaten_by == 0 ? 1 : 0;
-        parts[static_cast<std::size_t>(i)].top5 += beaten_by < 5 ? 1 : 0;
-      }
-    });
+    WorkerPool(compute.workers)
+        .Run(static_cast<std::int64_t>(items.size()), [&](std::int64_t i, int) {
+          const std::int64_t first = items[static_cast<std::size_t>(i)] * kBlockSamples;
+          const std::int64_t count = std::min(kBlockSamples, queries.count() - first);
+          const at::Tensor z = at::mm(AsTensor(queries.features, problem.width, first, count),
+                                      AsTensor(problem.text, problem.width).t())
+                                   .mul_(kLogitScale);
+          for (std::int64_t n = 0; n < count; ++n) {
+            const float* row = z.const_data_ptr<float>() + n * problem.classes;
+            const std::int64_t y = queries.labels[static_cast<std::size_t>(first + n)];
+            int beaten_by = 0;
+            for (std::int64_t c = 0; c < problem.classes; ++c) {
+              beaten_by += row[c] > row[y] || (row[c] == row[y] && c < y) ? 1 : 0;
+            }
+            parts[static_cast<std::size_t>(i)].top1 += beaten_by == 0 ? 1 : 0;
+            parts[static_cast<std::size_t>(i)].top5 += beaten_by < 5 ? 1 : 0;
+          }
+        });
   });
   std::int64_t counts[2] = {0, 0};
   for (const TopCounts& part : parts) {

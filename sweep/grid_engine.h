@@ -1,6 +1,6 @@
-// Counts right answers over whole grids: one affinity product a block of samples, then every task's subset
-// of keys, every beta, every alpha. Integers are all that leaves a rank, so the counts depend on neither
-// ranks nor threads nor how the work was cut.
+// Counts right answers over whole grids: one affinity product a block of samples, then every task's
+// subset of keys, every beta, every alpha. Integers are all that leaves a rank, so the counts
+// depend on neither ranks nor threads nor how the work was cut.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,16 @@ inline constexpr std::int64_t kBlockSamples = 256;
 
 // What is classified and with what: all rows of unit length, classes in one order.
 struct Problem {
-  std::int64_t width = 0;                  // D
-  std::int64_t classes = 0;                // C
-  std::vector<float> text;                 // [C, D]
-  std::vector<float> keys;                 // [K, D]
-  std::vector<std::int32_t> key_labels;    // [K]
+  std::int64_t width = 0;                // D
+  std::int64_t classes = 0;              // C
+  std::vector<float> text;               // [C, D]
+  std::vector<float> keys;               // [K, D]
+  std::vector<std::int32_t> key_labels;  // [K]
 };
 
 struct Queries {
-  std::vector<float> features;             // [N, D] unit rows
-  std::vector<std::int32_t> labels;        // [N]
+  std::vector<float> features;       // [N, D] unit rows
+  std::vector<std::int32_t> labels;  // [N]
   std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
@@ -39,7 +39,8 @@ struct GridTask {
 };
 
 struct GridCounts {
-  std::vector<std::int64_t> top1, top5;    // [shots, beta, alpha]: samples whose label is first / in first 5
+  std::vector<std::int64_t> top1,
+      top5;  // [shots, beta, alpha]: samples whose label is first / in first 5
 };
 
 // kSamples: a work item is a block of samples. kGrid: a block and a run of 16 betas.

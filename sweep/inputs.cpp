@@ -36,18 +36,19 @@ Queries LoadQueries(const Inputs& inputs, FeatureSet set) {
         set.path.string(), set.width, inputs.cache_name, inputs.problem.width));
   }
   if (set.classes != inputs.classes) {
-    const auto at = static_cast<std::size_t>(
-        std::mismatch(set.classes.begin(), set.classes.end(), inputs.classes.begin(),
-                      inputs.classes.end())
-            .first -
-        set.classes.begin());
+    const auto at =
+        static_cast<std::size_t>(std::mismatch(set.classes.begin(), set.classes.end(),
+                                               inputs.classes.begin(), inputs.classes.end())
+                                     .first -
+                                 set.classes.begin());
     const auto name = [&](const std::vector<std::string>& classes) {
       return at < classes.size() ? "'" + Printable(classes[at]) + "'" : std::string("nothing");
     };
-    throw InputError(fmt::format(
-        "{}: has {} classes, {} has {}; class {} is {} against {}; extract both with the same --classnames",
-        set.path.string(), set.classes.size(), inputs.cache_name, inputs.classes.size(), at,
-        name(set.classes), name(inputs.classes)));
+    throw InputError(
+        fmt::format("{}: has {} classes, {} has {}; class {} is {} against {}; extract both with "
+                    "the same --classnames",
+                    set.path.string(), set.classes.size(), inputs.cache_name, inputs.classes.size(),
+                    at, name(set.classes), name(inputs.classes)));
   }
   Queries queries;
   NormalizeRows(set.features, set.width);

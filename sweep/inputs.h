@@ -1,5 +1,5 @@
-// Feature and text files -> what the engine and the trainer work on: unit rows, one order of classes,
-// everything checked against everything else.
+// Feature and text files -> what the engine and the trainer work on: unit rows, one order of
+// classes, everything checked against everything else.
 #pragma once
 
 #include <filesystem>
@@ -15,10 +15,10 @@ namespace clipsweep {
 
 struct Inputs {
   Problem problem;
-  std::vector<std::string> classes;              // [C] of the cache, or of the features without a cache
+  std::vector<std::string> classes;  // [C] of the cache, or of the features without a cache
   std::vector<std::vector<std::int64_t>> rows_by_class;  // of the cache, file order
   std::string cache_name;
-  Provenance made_from;                          // identities of cache and text
+  Provenance made_from;  // identities of cache and text
 };
 
 // Cache (keys) and text. `features`, read beforehand, gives the classes when there is no cache.
@@ -27,8 +27,8 @@ Inputs LoadInputs(const std::filesystem::path& text, const FeatureSet& classes_f
 // Queries for `inputs` from a feature file. Throws InputError when its width or its classes differ.
 Queries LoadQueries(const Inputs& inputs, FeatureSet set);
 
-// The rows of one k-shot subset in adding order. With shots = 0, or at least as many shots as every class
-// has keys, the whole cache in file order: such subsets are the same for every seed.
+// The rows of one k-shot subset in adding order. With shots = 0, or at least as many shots as every
+// class has keys, the whole cache in file order: such subsets are the same for every seed.
 struct Subset {
   std::int64_t shots;
   std::vector<std::vector<std::int64_t>> rows_by_class;

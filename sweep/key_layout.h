@@ -1,5 +1,6 @@
-// Keys as the kernel reads them: vector lanes are classes, so that 16 per-class sums run side by side and
-// need no horizontal adds. Group g holds classes 16 g .. 16 g + 15; slot s holds the s-th key of each.
+// Keys as the kernel reads them: vector lanes are classes, so that 16 per-class sums run side by
+// side and need no horizontal adds. Group g holds classes 16 g .. 16 g + 15; slot s holds the s-th
+// key of each.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +11,18 @@ namespace clipsweep {
 inline constexpr std::int64_t kLanes = 16;
 
 struct KeyLayout {
-  std::int64_t classes = 0;              // C
-  std::int64_t groups = 0;               // ceil(C / 16)
-  std::int64_t slots = 0;                // keys of the largest class
-  std::vector<std::int32_t> column;      // [groups, slots, 16] column of the affinity block; 0 for padding
-  std::vector<float> weight;             // [groups, slots, 16] 1, or 0 for padding
+  std::int64_t classes = 0;  // C
+  std::int64_t groups = 0;   // ceil(C / 16)
+  std::int64_t slots = 0;    // keys of the largest class
+  std::vector<std::int32_t>
+      column;                 // [groups, slots, 16] column of the affinity block; 0 for padding
+  std::vector<float> weight;  // [groups, slots, 16] 1, or 0 for padding
 
   std::int64_t padded_classes() const { return groups * kLanes; }
 };
 
-// columns_by_class [C][n_c]: affinity columns of each class's keys, in the order they are to be added.
+// columns_by_class [C][n_c]: affinity columns of each class's keys, in the order they are to be
+// added.
 KeyLayout MakeKeyLayout(const std::vector<std::vector<std::int64_t>>& columns_by_class);
 
 }  // namespace clipsweep

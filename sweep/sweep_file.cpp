@@ -9,7 +9,8 @@
 namespace clipsweep {
 
 void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
-  const auto s = static_cast<hsize_t>(data.shots.size()), r = static_cast<hsize_t>(data.seeds.size());
+  const auto s = static_cast<hsize_t>(data.shots.size()),
+             r = static_cast<hsize_t>(data.seeds.size());
   const auto b = static_cast<hsize_t>(data.beta.count), a = static_cast<hsize_t>(data.alpha.count);
   std::vector<double> best_alpha, best_beta;
   std::vector<std::int64_t> tuned1, tuned5, test1, test5;
@@ -63,8 +64,8 @@ SweepResult ReadSweepFile(const std::filesystem::path& path) {
       counts[1] != seeds.size()) {
     file.Fail("'top1' and 'top5' must be [shots, seeds, beta, alpha]");
   }
-  for (const std::size_t size : {alpha.size(), beta.size(), tuned1.size(), tuned5.size(), test1.size(),
-                                 test5.size()}) {
+  for (const std::size_t size :
+       {alpha.size(), beta.size(), tuned1.size(), tuned5.size(), test1.size(), test5.size()}) {
     if (size != cells) file.Fail("its tables of best cells do not fit its shots and seeds");
   }
   result.points = static_cast<std::int64_t>(counts[2] * counts[3]);

@@ -11,7 +11,7 @@ namespace clipsweep {
 struct SweepData {
   Axis alpha, beta;
   std::vector<std::int64_t> shots, seeds;
-  std::vector<std::int64_t> top1, top5;          // [S, R, B, A]
+  std::vector<std::int64_t> top1, top5;  // [S, R, B, A]
   SweepResult result;
   Provenance made_from;
 };

@@ -22,7 +22,7 @@ struct Plan {
   Queries tune, test;
   bool tuned_on_test = false;
   Axis alpha, beta;
-  std::vector<std::int64_t> shots;               // as asked; 0 has become the number of keys
+  std::vector<std::int64_t> shots;  // as asked; 0 has become the number of keys
   Provenance made_from;
 };
 
@@ -32,7 +32,8 @@ Plan MakePlan(const SweepConfig& config) {
   plan.beta = ParseAxis(config.beta, "--beta");
   if (config.tune_on.empty()) {
     throw UsageError(
-        "--tune-on: give a feature file of validation images; 'test' reproduces published practice and is "
+        "--tune-on: give a feature file of validation images; 'test' reproduces published practice "
+        "and is "
         "labelled so");
   }
   plan.inputs = LoadInputs(config.text, ReadFeatureFile(config.cache), /*is_cache=*/true);
@@ -57,8 +58,8 @@ Plan MakePlan(const SweepConfig& config) {
   plan.shots = config.shots.empty() ? std::vector<std::int64_t>{most} : config.shots;
   for (const std::int64_t shots : plan.shots) {
     if (shots > most) {
-      throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys", shots,
-                                   config.cache.string(), most));
+      throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
+                                   shots, config.cache.string(), most));
     }
   }
   plan.made_from["alpha"] = config.alpha;
@@ -69,7 +70,8 @@ Plan MakePlan(const SweepConfig& config) {
   return plan;
 }
 
-// One task a seed, its subsets nested; subsets that are the whole cache share one task of their own.
+// One task a seed, its subsets nested; subsets that are the whole cache share one task of their
+// own.
 struct TaskPlan {
   std::vector<GridTask> tasks;
   std::map<std::pair<std::int64_t, std::int64_t>, std::pair<std::size_t, std::size_t>> place;
@@ -86,9 +88,10 @@ TaskPlan PlanTasks(const Plan& plan, const std::vector<std::int64_t>& seeds) {
   std::sort(nested.begin(), nested.end());
   for (const std::int64_t seed : seeds) {
     if (nested.empty()) break;
-    for (std::size_t i = 0; i < nested.size(); ++i) out.place[{nested[i], seed}] = {out.tasks.size(), i};
-    out.tasks.push_back({ShuffleRows(plan.inputs.rows_by_class, static_cast<std::uint64_t>(seed)), nested,
-                         plan.alpha, plan.beta});
+    for (std::size_t i = 0; i < nested.size(); ++i)
+      out.place[{nested[i], seed}] = {out.tasks.size(), i};
+    out.tasks.push_back({ShuffleRows(plan.inputs.rows_by_class, static_cast<std::uint64_t>(seed)),
+                         nested, plan.alpha, plan.beta});
   }
   if (nested.size() < plan.shots.size()) {
     for (const std::int64_t seed : seeds) out.place[{most, seed}] = {out.tasks.size(), 0};
@@ -98,7 +101,8 @@ TaskPlan PlanTasks(const Plan& plan, const std::vector<std::int64_t>& seeds) {
 }
 
 // Measures each chosen cell on test, in one pass over the keys.
-void MeasureCells(const Plan& plan, std::vector<SweepCell>& cells, const Compute& compute, Comm& comm) {
+void MeasureCells(const Plan& plan, std::vector<SweepCell>& cells, const Compute& compute,
+                  Comm& comm) {
   std::vector<GridTask> tasks;
   for (const SweepCell& cell : cells) {
     Subset subset = MakeSubset(plan.inputs, cell.shots, static_cast<std::uint64_t>(cell.seed));
@@ -107,9 +111,10 @@ void MeasureCells(const Plan& plan, std::vector<SweepCell>& cells, const Compute
                      Axis::Point(cell.alpha),
                      Axis::Point(cell.beta)});
   }
-  const auto counts = CountGrid(plan.inputs.problem, plan.test, tasks, Partition::kSamples, compute, comm,
-                                "test");
-  for (std::size_t i = 0; i < cells.size(); ++i) cells[i].test = {counts[i].top1[0], counts[i].top5[0]};
+  const auto counts =
+      CountGrid(plan.inputs.problem, plan.test, tasks, Partition::kSamples, compute, comm, "test");
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    cells[i].test = {counts[i].top1[0], counts[i].top5[0]};
 }
 
 }  // namespace
@@ -134,11 +139,11 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
 
   const Queries& tune = plan.tuned_on_test ? plan.test : plan.tune;
   const TaskPlan tasks = PlanTasks(plan, config.seeds);
-  LogInfo("sweep: {} samples x {} keys, {} x {} grid points, {} shot counts x {} seeds", tune.count(),
-          plan.inputs.problem.key_labels.size(), plan.alpha.count, plan.beta.count, plan.shots.size(),
-          config.seeds.size());
-  const auto counts = CountGrid(plan.inputs.problem, tune, tasks.tasks, config.partition, compute, comm,
-                                "sweep");
+  LogInfo("sweep: {} samples x {} keys, {} x {} grid points, {} shot counts x {} seeds",
+          tune.count(), plan.inputs.problem.key_labels.size(), plan.alpha.count, plan.beta.count,
+          plan.shots.size(), config.seeds.size());
+  const auto counts =
+      CountGrid(plan.inputs.problem, tune, tasks.tasks, config.partition, compute, comm, "sweep");
   const std::int64_t points = plan.alpha.count * plan.beta.count;
   SweepData data{plan.alpha, plan.beta, plan.shots, config.seeds, {}, {}, {}, plan.made_from};
   for (const std::int64_t shots : plan.shots) {
@@ -179,7 +184,8 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
     CheckPoint(config.alpha, "--alpha");
     CheckPoint(config.beta, "--beta");
     FeatureSet features = ReadFeatureFile(config.features);
-    inputs = LoadInputs(config.text, has_cache ? ReadFeatureFile(config.cache) : features, has_cache);
+    inputs =
+        LoadInputs(config.text, has_cache ? ReadFeatureFile(config.cache) : features, has_cache);
     test = LoadQueries(inputs, std::move(features));
     if (has_cache && config.shots > MostKeys(inputs)) {
       throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",

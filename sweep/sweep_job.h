@@ -1,5 +1,5 @@
-// The sweep stage: cache, features and text -> counts over the alpha x beta grid for every shot count and
-// subset seed, the best cell of each, and that cell measured on test.
+// The sweep stage: cache, features and text -> counts over the alpha x beta grid for every shot
+// count and subset seed, the best cell of each, and that cell measured on test.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ inline constexpr const char* kSweepFormat = "clipsweep-sweep";
 
 struct SweepConfig {
   std::filesystem::path cache, features, text, out;
-  std::string alpha, beta;                       // lo:hi:step
-  std::string tune_on;                           // a feature file, or "test"
-  std::vector<std::int64_t> shots;               // empty: all keys
+  std::string alpha, beta;          // lo:hi:step
+  std::string tune_on;              // a feature file, or "test"
+  std::vector<std::int64_t> shots;  // empty: all keys
   std::vector<std::int64_t> seeds = {1};
   Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
@@ -28,16 +28,16 @@ struct SweepConfig {
 
 struct SweepCell {
   std::int64_t shots = 0, seed = 0;
-  double alpha = 0, beta = 0;                    // the first strict maximum, beta outer, alpha inner
+  double alpha = 0, beta = 0;  // the first strict maximum, beta outer, alpha inner
   TopCounts tuned, test;
 };
 
 struct SweepResult {
   std::int64_t tune_samples = 0, test_samples = 0;
-  std::string tuned_on;                          // "val" or "test"
-  std::int64_t points = 0;                       // of the grid
-  TopCounts zero_shot;                           // on test
-  std::vector<SweepCell> cells;                  // shots outer, seeds inner
+  std::string tuned_on;          // "val" or "test"
+  std::int64_t points = 0;       // of the grid
+  TopCounts zero_shot;           // on test
+  std::vector<SweepCell> cells;  // shots outer, seeds inner
   bool reused_output = false;
   std::string sha256;
 };
@@ -48,15 +48,15 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
 SweepResult ReadSweepFile(const std::filesystem::path& path);
 
 struct PointConfig {
-  std::filesystem::path cache, features, text;   // no cache: zero-shot
+  std::filesystem::path cache, features, text;  // no cache: zero-shot
   double alpha = 0, beta = 0;
-  std::int64_t shots = 0;                        // 0: all keys
+  std::int64_t shots = 0;  // 0: all keys
   std::int64_t seed = 1;
 };
 
 struct PointResult {
   std::int64_t samples = 0;
-  TopCounts zero_shot, test;                     // equal for zero-shot
+  TopCounts zero_shot, test;  // equal for zero-shot
 };
 
 // `zeroshot` and `tip`: one point of the grid, nothing written.

@@ -1,5 +1,5 @@
-// NcclComm over a test double: its buffers are host memory and its collectives MPI's, so that what is tested
-// is the waiting, the deadline, the abort and the order of calls.
+// NcclComm over a test double: its buffers are host memory and its collectives MPI's, so that what
+// is tested is the waiting, the deadline, the abort and the order of calls.
 #include "common/nccl_comm.h"
 
 #include <gtest/gtest.h>
@@ -16,9 +16,9 @@ namespace {
 using testing::World;
 
 struct Script {
-  int polls_until_done = 3;     // kWorking this many times after each start
-  int fail_at_start = -1;       // the n-th collective fails asynchronously
-  int hang_at_start = -1;       // the n-th collective never completes
+  int polls_until_done = 3;  // kWorking this many times after each start
+  int fail_at_start = -1;    // the n-th collective fails asynchronously
+  int hang_at_start = -1;    // the n-th collective never completes
 };
 
 struct Calls {
@@ -108,7 +108,8 @@ TEST(Nccl, CollectivesEqualMpi) {
     const std::vector<float> mine{static_cast<float>(comm.rank()), 9.0f};
     std::vector<float> all(2 * static_cast<std::size_t>(comm.size()));
     comm.AllGather(mine, all);
-    for (int r = 0; r < comm.size(); ++r) EXPECT_EQ(all[2 * static_cast<std::size_t>(r)], static_cast<float>(r));
+    for (int r = 0; r < comm.size(); ++r)
+      EXPECT_EQ(all[2 * static_cast<std::size_t>(r)], static_cast<float>(r));
     EXPECT_EQ(comm.bytes_sent(), 16 + 8 + 4 + 8);
   }
   EXPECT_EQ(calls.aborted, 0);

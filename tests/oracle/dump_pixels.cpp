@@ -1,5 +1,5 @@
-// Test tool: dump_pixels N OUT IMAGE.. writes [N, N, 3] bytes of each picture, resized and cropped, to OUT and
-// one line an image to stdout: "ok" or "refused: why".
+// Test tool: dump_pixels N OUT IMAGE.. writes [N, N, 3] bytes of each picture, resized and cropped,
+// to OUT and one line an image to stdout: "ok" or "refused: why".
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   std::ofstream out(argv[2], std::ios::binary);
   for (int i = 3; i < argc; ++i) {
     try {
-      const auto image = clipsweep::DecodeImage(clipsweep::ReadFile(argv[i], clipsweep::kMaxImageBytes));
+      const auto image =
+          clipsweep::DecodeImage(clipsweep::ReadFile(argv[i], clipsweep::kMaxImageBytes));
       const auto square = clipsweep::ResizeAndCrop(image, n);
       out.write(reinterpret_cast<const char*>(square.rgb.data()),
                 static_cast<std::streamsize>(square.rgb.size()));

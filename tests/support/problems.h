@@ -50,9 +50,11 @@ struct SmallProblem {
   std::vector<std::vector<std::int64_t>> rows_by_class;
 };
 
-// Class centres with noise: accuracies are neither 0 nor 1. `uneven`: class c has 1 + c % per_class keys.
+// Class centres with noise: accuracies are neither 0 nor 1. `uneven`: class c has 1 + c % per_class
+// keys.
 inline SmallProblem MakeSmallProblem(std::int64_t classes, std::int64_t per_class,
-                                     std::int64_t samples, std::int64_t width, bool uneven = false) {
+                                     std::int64_t samples, std::int64_t width,
+                                     bool uneven = false) {
   SmallProblem small;
   Problem& p = small.problem;
   p.width = width;
@@ -62,7 +64,8 @@ inline SmallProblem MakeSmallProblem(std::int64_t classes, std::int64_t per_clas
   for (float& value : centres) value = Noise(random);
   const auto near = [&](std::int64_t c, float spread, std::vector<float>& out) {
     for (std::int64_t d = 0; d < width; ++d) {
-      out.push_back(centres[static_cast<std::size_t>(c * width + d)] + spread * Noise(random) + 2.0f);
+      out.push_back(centres[static_cast<std::size_t>(c * width + d)] + spread * Noise(random) +
+                    2.0f);
     }
   };
   for (std::int64_t c = 0; c < classes; ++c) {
@@ -117,7 +120,8 @@ inline TopCounts ReferenceCounts(const SmallProblem& small,
     const std::int64_t y = small.queries.labels[static_cast<std::size_t>(i)];
     int beaten = 0;
     for (std::int64_t c = 0; c < small.problem.classes; ++c) {
-      const double z = logits[static_cast<std::size_t>(c)], zy = logits[static_cast<std::size_t>(y)];
+      const double z = logits[static_cast<std::size_t>(c)],
+                   zy = logits[static_cast<std::size_t>(y)];
       beaten += z > zy || (z == zy && c < y) ? 1 : 0;
     }
     counts.top1 += beaten == 0;

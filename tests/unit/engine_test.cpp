@@ -59,7 +59,8 @@ TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
 
 // Counts by evaluating Beats at every alpha for every class.
 void BruteForce(const std::vector<float>& z, const std::vector<float>& s, std::int64_t y,
-                const Axis& alpha, std::vector<std::int64_t>& top1, std::vector<std::int64_t>& top5) {
+                const Axis& alpha, std::vector<std::int64_t>& top1,
+                std::vector<std::int64_t>& top5) {
   for (std::int64_t j = 0; j < alpha.count; ++j) {
     int beaten = 0;
     for (std::size_t c = 0; c < z.size(); ++c) {
@@ -116,8 +117,8 @@ TEST_P(Engine, CountsEqualTheFormulaAtEveryPoint) {
   const Axis alpha{0.0, 1.5, 7}, beta{0.5, 0.75, 19};
   const std::vector<GridTask> tasks{{ShuffleRows(small.rows_by_class, 11), {1, 3, 5}, alpha, beta}};
   SelfComm comm;
-  const auto counts = CountGrid(small.problem, small.queries, tasks, Partition::kSamples,
-                                {"cpu", 2}, comm, "test");
+  const auto counts =
+      CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 2}, comm, "test");
   std::int64_t off = 0, varied = 0;
   for (std::size_t k = 0; k < 3; ++k) {
     auto rows = tasks[0].rows_by_class;
@@ -145,8 +146,8 @@ TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
       {small.rows_by_class, {2, 4}, Axis{0, 0.1, 50}, Axis{0.3, 0.2, 40}},
       {small.rows_by_class, {4}, Axis::Point(1.3), Axis::Point(5.0)}};
   SelfComm comm;
-  const auto one = CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 1},
-                             comm, "test");
+  const auto one =
+      CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 1}, comm, "test");
   for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
     const auto many =
         CountGrid(small.problem, small.queries, tasks, partition, {"cpu", 3}, comm, "test");

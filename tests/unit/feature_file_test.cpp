@@ -56,10 +56,11 @@ TEST(FeatureFile, RefusesBadContentByName) {
     std::function<void(FeatureSet&)> spoil;
   };
   const std::vector<Case> cases = {
-      {"b/1.png", [](FeatureSet& s) { s.labels[1] = 2; }},                       // outside the classes
+      {"b/1.png", [](FeatureSet& s) { s.labels[1] = 2; }},  // outside the classes
       {"outside", [](FeatureSet& s) { s.labels[0] = -1; }},
-      {"b/2.png", [](FeatureSet& s) { s.features[4] = s.features[5] = 0; }},     // zero row
-      {"not finite", [](FeatureSet& s) { s.features[2] = std::numeric_limits<float>::quiet_NaN(); }},
+      {"b/2.png", [](FeatureSet& s) { s.features[4] = s.features[5] = 0; }},  // zero row
+      {"not finite",
+       [](FeatureSet& s) { s.features[2] = std::numeric_limits<float>::quiet_NaN(); }},
       {"not finite", [](FeatureSet& s) { s.features[2] = std::numeric_limits<float>::infinity(); }},
       {"paths", [](FeatureSet& s) { s.paths.pop_back(); }}};
   for (const Case& one : cases) {

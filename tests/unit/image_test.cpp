@@ -10,7 +10,8 @@
 namespace clipsweep {
 namespace {
 
-std::string MakePng(int width, int height, int color, int depth, const std::vector<std::uint8_t>& rows) {
+std::string MakePng(int width, int height, int color, int depth,
+                    const std::vector<std::uint8_t>& rows) {
   std::string out;
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
@@ -20,8 +21,8 @@ std::string MakePng(int width, int height, int color, int depth, const std::vect
         static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(data), count);
       },
       nullptr);
-  png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), depth, color,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(width), static_cast<png_uint_32>(height), depth,
+               color, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, info);
   const std::size_t stride = rows.size() / static_cast<std::size_t>(height);
   for (int y = 0; y < height; ++y) {

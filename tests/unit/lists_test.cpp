@@ -43,15 +43,19 @@ TEST(ImageList, SortsClassesAndFilesByBytes) {
 TEST(ImageList, NamesTheMissingClassAndTheEmptyFolder) {
   const TempFolder folder;
   EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }), "");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "none", "", {}); }).find("none"), std::string::npos);
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "none", "", {}); }).find("none"),
+            std::string::npos);
   WriteText(folder / "a/1.jpg", "x");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {"a", "zebra"}); }).find("zebra"),
+  EXPECT_NE(MessageOf([&] {
+              ReadImageList(folder.path(), "", {"a", "zebra"});
+            }).find("zebra"),
             std::string::npos);
   WriteText(folder / "other/1.jpg", "x");
   EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {"a"}); }).find("other"),
             std::string::npos);
   std::filesystem::create_directories(folder / "empty");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }).find("empty"), std::string::npos);
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }).find("empty"),
+            std::string::npos);
 }
 
 TEST(ImageList, ReadsListFiles) {
@@ -112,17 +116,22 @@ TEST(Subsets, AreNestedAndSeeded) {
   std::vector<std::int32_t> labels;
   for (int i = 0; i < 60; ++i) labels.push_back(i % 3);
   const auto rows = RowsByClass(labels, {"a", "b", "c"}, "f");
-  const auto one = ShuffleRows(rows, 31), again = ShuffleRows(rows, 31), other = ShuffleRows(rows, 32);
+  const auto one = ShuffleRows(rows, 31), again = ShuffleRows(rows, 31),
+             other = ShuffleRows(rows, 32);
   EXPECT_EQ(one, again);
   EXPECT_NE(one, other);
   EXPECT_NE(one[0], one[1]);
   const auto five = TakeShots(one, 5), sixteen = TakeShots(one, 16);
   for (std::size_t c = 0; c < 3; ++c) {
     EXPECT_EQ(five[c].size(), 5u);
-    EXPECT_TRUE(std::includes(sixteen[c].begin(), sixteen[c].end(), five[c].begin(), five[c].end()));
+    EXPECT_TRUE(
+        std::includes(sixteen[c].begin(), sixteen[c].end(), five[c].begin(), five[c].end()));
     for (const std::int64_t row : five[c]) EXPECT_EQ(row % 3, static_cast<std::int64_t>(c));
   }
-  EXPECT_NE(MessageOf([&] { RowsByClass({0}, {"a", "empty"}, "f"); }).find("empty"), std::string::npos);
+  EXPECT_NE(MessageOf([&] {
+              RowsByClass({0}, {"a", "empty"}, "f");
+            }).find("empty"),
+            std::string::npos);
 }
 
 // Known values: a change of generator would silently change every published subset.

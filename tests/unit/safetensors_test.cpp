@@ -24,7 +24,8 @@ std::string File(const std::string& header, const std::string& data, std::int64_
   return file + header + data;
 }
 
-const char* kTwo = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"k":"v"}})";
+const char* kTwo =
+    R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"k":"v"}})";
 
 TEST(Safetensors, ReadsFloats) {
   const TempFolder folder;
@@ -62,14 +63,17 @@ TEST(Safetensors, RefusesHostileHeaders) {
       {"no offsets", File(R"({"a":{"dtype":"F32","shape":[2]}})", data)},
       {"one offset", File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})", data)},
       {"negative shape", File(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", data)},
-      {"offsets backwards", File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", data)},
+      {"offsets backwards",
+       File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", data)},
       {"past the end", File(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", data)},
-      {"shape and offsets differ", File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", data)},
+      {"shape and offsets differ",
+       File(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", data)},
       {"size overflows",
        File(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", data)},
       {"unknown dtype", File(R"({"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}})", data)},
       {"overlap", File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                       R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", data)}};
+                       R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+                       data)}};
   for (const auto& [what, bytes] : cases) {
     const TempFolder folder;
     WriteText(folder / "a.safetensors", bytes);

@@ -1,4 +1,5 @@
-// Gradient by hand against LibTorch's autograd, AdamW against its definition, evaluation against the engine.
+// Gradient by hand against LibTorch's autograd, AdamW against its definition, evaluation against
+// the engine.
 #include "finetune/trainer.h"
 
 #include <ATen/ATen.h>
@@ -52,7 +53,8 @@ TEST(ClassBlock, GradientEqualsAutograd) {
   wide.weight = b.weight.to(at::kDouble);
   at::cross_entropy_loss(ReferenceLogits(wide, keys, 1.3, 5.5), b.labels).backward();
   const auto want = keys.grad().reshape({24, 16});
-  const double error = (gradient.to(at::kDouble) - want).norm().item<double>() / want.norm().item<double>();
+  const double error =
+      (gradient.to(at::kDouble) - want).norm().item<double>() / want.norm().item<double>();
   EXPECT_LT(error, 1e-5);
   EXPECT_GT(want.norm().item<double>(), 1e-3);
   EXPECT_EQ(gradient[11].abs().sum().item<float>(), 0.0f);  // the padded key
@@ -74,11 +76,12 @@ TEST(ClassBlock, StepIsAdamW) {
     keys = keys * (1 - lr * adam.weight_decay);
     m = adam.beta1 * m + (1 - adam.beta1) * g;
     v = adam.beta2 * v + (1 - adam.beta2) * g * g;
-    const auto m_hat = m / (1 - std::pow(adam.beta1, step)), v_hat = v / (1 - std::pow(adam.beta2, step));
+    const auto m_hat = m / (1 - std::pow(adam.beta1, step)),
+               v_hat = v / (1 - std::pow(adam.beta2, step));
     keys = keys - lr * m_hat / (v_hat.sqrt() + adam.eps);
   }
-  const double error =
-      (block.keys().to(at::kDouble) - keys).abs().max().item<double>() / keys.abs().max().item<double>();
+  const double error = (block.keys().to(at::kDouble) - keys).abs().max().item<double>() /
+                       keys.abs().max().item<double>();
   EXPECT_LT(error, 1e-6);
 }
 

@@ -1,0 +1,227 @@
+"""Bad input gets one clear line and exit 3; wrong usage exits 2; also on several ranks, printed once."""
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import DEMO_MODEL, run, run_ok
+
+
+def fails(code, *words, np=0, **options):
+    """-> a function that runs a command and checks its exit code and its one line."""
+    def check(*arguments):
+        result = run(*arguments, np=np, **options)
+        assert result.code == code, (result.code, result.out, result.err)
+        assert len(result.errors) == 1, result.err
+        for word in words:
+            assert word in result.errors[0], result.errors[0]
+        return result
+
+    return check
+
+
+@pytest.mark.parametrize("ranks", [0, 2])
+@pytest.mark.parametrize("arguments,word", [
+    ([], "--help"),
+    (["polish"], "polish"),
+    (["tip"], "required"),
+    (["tip", "--alhpa", "1"], "--alhpa"),
+    (["tip", "--alpha", "x"], "--alpha"),
+    (["extract", "--model", "m", "--images", "i", "--out", "o", "--dtype", "f64"], "f64"),
+    (["extract", "--model", "m", "--images", "i", "--out", "o", "--on-bad-image", "hide"], "hide"),
+    (["extract", "--model", "m", "--images", "i", "--out", "o", "--batch", "0"], "--batch"),
+    (["zeroshot", "--features", "f", "--text", "t", "--device", "tpu"], "tpu"),
+    (["zeroshot", "--features", "f", "--text", "t", "--log-level", "loud"], "loud"),
+    (["zeroshot", "--features", "f", "--text", "t", "--threads", "-1"], "--threads"),
+    (["zeroshot", "--features", "f", "--text", "t", "--comm", "smoke"], "smoke"),
+    (["finetune", "--cache", "c", "--features", "f", "--text", "t", "--out", "o"], "--alpha"),
+])
+def test_wrong_usage_exits_2(arguments, word, ranks, tmp_path):
+    fails(2, word, np=ranks, cwd=tmp_path)(*arguments)
+
+
+@pytest.mark.skipif(os.path.exists("/dev/nvidiactl"), reason="a GPU is here")
+def test_cuda_without_a_gpu_exits_2(demo):
+    fails(2, "--device cuda")("zeroshot", "--features", demo / "test.h5", "--text", demo / "text.h5", "--device", "cuda")
+
+
+def tune(demo):
+    return ["--cache", demo / "train.h5", "--features", demo / "test.h5", "--text", demo / "text.h5"]
+
+
+@pytest.mark.parametrize("ranks", [0, 3])
+def test_grids_that_cannot_be(demo, tmp_path, ranks):
+    sweep = ["sweep", *tune(demo), "--tune-on", demo / "val.h5", "--out", tmp_path / "s.h5"]
+    fails(3, "--beta", "backwards", np=ranks)(*sweep, "--alpha", "1:2:0.1", "--beta", "7:3:0.1")
+    fails(3, "--alpha", "finite", np=ranks)(*sweep, "--alpha", "nan:2:0.1", "--beta", "3:7:0.1")
+    fails(3, "--alpha", "finite", np=ranks)(*sweep, "--alpha", "1:inf:0.1", "--beta", "3:7:0.1")
+    fails(2, "--tune-on", np=ranks)("sweep", *tune(demo), "--alpha", "1:2:0.1", "--beta", "3:7:0.1", "--out",
+                                    tmp_path / "s.h5")
+    fails(3, "--shots", np=ranks)(*sweep, "--alpha", "1:2:0.1", "--beta", "3:7:0.1", "--shots", "65")
+    fails(3, "same images", np=ranks)("sweep", *tune(demo), "--tune-on", demo / "test.h5", "--alpha", "1:2:0.1",
+                                      "--beta", "3:7:0.1", "--out", tmp_path / "s.h5")
+    assert not list(tmp_path.iterdir())
+
+
+def test_points_that_cannot_be(demo, tmp_path):
+    for value in ("nan", "inf", "-1"):
+        fails(3, "--alpha")("tip", *tune(demo), f"--alpha={value}", "--beta", "1")
+        fails(3, "--beta")("tip", *tune(demo), "--alpha", "1", f"--beta={value}")
+    train = ["finetune", *tune(demo), "--alpha", "1", "--beta", "2", "--out", tmp_path / "a.h5"]
+    fails(2, "--epochs")(*train, "--epochs", "0")
+    fails(2, "--batch")(*train, "--batch", "0")
+    fails(3, "--lr")(*train, "--lr", "nan")
+    fails(2, "--val")(*train, "--select", "val")
+    fails(3, "finite", "epoch")("finetune", *tune(demo), "--alpha", "1", "--beta", "2", "--lr", "1e30", "--epochs", "3",
+                               "--out", tmp_path / "a.h5")
+    assert not (tmp_path / "a.h5").exists()
+
+
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_image_folders(digits, tmp_path, ranks):
+    extract = ["extract", "--model", DEMO_MODEL, "--out", tmp_path / "f.h5", "--images"]
+    bad = fails(3, np=ranks)
+    bad(*extract, tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    bad(*extract, tmp_path / "empty")
+    shutil.copytree(digits / "val", tmp_path / "val")
+    names = ["--classnames", digits / "classnames.txt"]
+    shutil.rmtree(tmp_path / "val/7")
+    fails(3, "'7'", "missing", np=ranks)(*extract, tmp_path / "val", *names)
+    (tmp_path / "val/7").mkdir()
+    fails(3, "val/7", np=ranks)(*extract, tmp_path / "val")
+    shutil.rmtree(tmp_path / "val/7")
+    victim = tmp_path / "val/3/broken.png"
+    victim.write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
+    fails(3, "3/broken.png", "--on-bad-image skip", np=ranks)(*extract, tmp_path / "val")
+    result = run_ok(*extract, tmp_path / "val", "--on-bad-image", "skip", np=ranks, json_path=tmp_path / "e.json")
+    assert result.json["skipped"] == 1 and result.json["images"] == 180 and "1 skipped" in result.out
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["skipped_path"][0] == b"3/broken.png" and len(file["features"]) == 180
+
+
+@pytest.mark.parametrize("content,word", [
+    (b"", "safetensors"), (b"\xff" * 100, "safetensors"), (b"\x02\0\0\0\0\0\0\0{}", "CLIP")])
+def test_wrong_checkpoints(digits, tmp_path, content, word):
+    model = tmp_path / "m.safetensors"
+    model.write_bytes(content)
+    fails(3, "m.safetensors", word)("extract", "--model", model, "--images", digits / "val", "--out", tmp_path / "f.h5")
+    fails(3, "gone")("extract", "--model", tmp_path / "gone", "--images", digits / "val", "--out", tmp_path / "f.h5")
+
+
+def spoiled_checkpoint(path, spoil):
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+    with safe_open(DEMO_MODEL, "pt") as file:
+        state = {k: file.get_tensor(k) for k in file.keys()}
+    spoil(state)
+    save_file(state, path)
+
+
+def test_spoiled_checkpoints_are_named_by_tensor(digits, tmp_path):
+    def nan(state):
+        state["visual.layer2.0.conv2.weight"][0, 0, 0, 0] = float("nan")
+
+    def shape(state):
+        state["visual.attnpool.c_proj.bias"] = state["visual.attnpool.c_proj.bias"][:-1].clone()
+
+    def gone(state):
+        del state["transformer.resblocks.1.mlp.c_fc.bias"]
+
+    arguments = ["--images", digits / "val", "--out", tmp_path / "f.h5"]
+    for spoil, name in ((nan, "layer2.0.conv2.weight"), (shape, "attnpool.c_proj.bias")):
+        spoiled_checkpoint(tmp_path / "m.safetensors", spoil)
+        fails(3, name)("extract", "--model", tmp_path / "m.safetensors", *arguments)
+    spoiled_checkpoint(tmp_path / "m.safetensors", gone)
+    fails(3, "resblocks.1.mlp.c_fc.bias")("text", "--model", tmp_path / "m.safetensors", "--classnames",
+                                          digits / "classnames.txt", "--out", tmp_path / "t.h5")
+
+
+def test_vision_transformers_are_refused_clearly(digits, tmp_path):
+    import open_clip
+    from safetensors.torch import save_file
+    vision = {"layers": 1, "width": 64, "patch_size": 16, "image_size": 32}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1}
+    model = open_clip.CLIP(32, vision, text, quick_gelu=True)
+    save_file({k: v.contiguous() for k, v in model.state_dict().items() if v.is_floating_point()},
+              tmp_path / "v.safetensors")
+    fails(3, "vision transformer")("extract", "--model", tmp_path / "v.safetensors", "--images", digits / "val",
+                                   "--out", tmp_path / "f.h5")
+    run_ok("text", "--model", tmp_path / "v.safetensors", "--classnames", digits / "classnames.txt", "--out",
+           tmp_path / "t.h5")
+
+
+def reseal(path, change):
+    """Changes a clipsweep file with h5py and seals it again: damage that only reading the content can find."""
+    import hashlib
+    with h5py.File(path, "r+") as file:
+        change(file)
+    block = path.read_bytes()[512:]
+    path.write_bytes(f"clipsweep sha256 {hashlib.sha256(block).hexdigest()}\n".encode().ljust(512, b"\0") + block)
+
+
+def test_features_of_another_width_and_labels_outside(demo, caltech_like, tmp_path):
+    fails(3, "wide")("zeroshot", "--features", demo / "test.h5", "--text", caltech_like / "text.h5")
+    fails(3, "wide")("tip", "--cache", caltech_like / "cache.h5", "--features", demo / "test.h5", "--text",
+                     caltech_like / "text.h5", "--alpha", "1", "--beta", "1")
+    bad = tmp_path / "bad.h5"
+    shutil.copy(demo / "test.h5", bad)
+
+    def outside(file):
+        file["labels"][5] = 10
+
+    reseal(bad, outside)
+    fails(3, "label 10", "outside")("zeroshot", "--features", bad, "--text", demo / "text.h5")
+    shutil.copy(demo / "test.h5", bad)
+
+    def not_finite(file):
+        file["features"][7, 3] = np.nan
+
+    reseal(bad, not_finite)
+    fails(3, "row 7", "not finite")("zeroshot", "--features", bad, "--text", demo / "text.h5")
+    fails(3, "not finite")("verify", bad)
+
+
+@pytest.fixture(scope="session")
+def caltech_like(tmp_path_factory):
+    """Features of another model: 16 wide, 10 classes, as the import script writes them."""
+    import import_tip_adapter as importer
+    out = tmp_path_factory.mktemp("other")
+    rng = np.random.default_rng(0)
+    classes = [str(d) for d in range(10)]
+    importer.write_features(out / "cache.h5", rng.normal(size=(20, 16)), np.arange(20) % 10, classes, "cache", {})
+    importer.write_text(out / "text.h5", rng.normal(size=(10, 16)), classes, classes, {})
+    return out
+
+
+def test_damage_is_found(demo, tmp_path):
+    bad = tmp_path / "bad.h5"
+    whole = (demo / "test.h5").read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 25):
+        bad.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1:])
+        fails(3, "bad.h5")("verify", bad)
+    bad.write_bytes(whole[:100_000])
+    fails(3, "bad.h5")("zeroshot", "--features", bad, "--text", demo / "text.h5")
+    result = run("verify", demo / "test.h5", bad)
+    assert result.code == 3 and "test.h5: whole" in result.out
+
+
+def test_another_configuration_is_refused_by_name(digits, demo, tmp_path):
+    out = tmp_path / "f.h5"
+    shutil.copy(demo / "val.h5", out)
+    before = out.read_bytes()
+    extract = ["extract", "--model", DEMO_MODEL, "--images", digits / "val", "--out", out]
+    fails(3, "batch was '8', now '16'", "--fresh")(*extract, "--batch", "16")
+    assert out.read_bytes() == before
+    run_ok(*extract, "--batch", "16", "--fresh")
+
+
+def test_the_same_classes_are_asked_for(digits, demo, tmp_path):
+    shutil.copytree(digits / "val", tmp_path / "val")
+    shutil.rmtree(tmp_path / "val/7")
+    run_ok("extract", "--model", DEMO_MODEL, "--images", tmp_path / "val", "--out", tmp_path / "v.h5")
+    fails(3, "'7'", "--classnames")("tip", "--cache", demo / "train.h5", "--features", tmp_path / "v.h5", "--text",
+                                    demo / "text.h5", "--alpha", "1", "--beta", "1")

@@ -1,0 +1,130 @@
+"""Nothing computed is lost at kill -9, and what a later run finishes is the undisturbed file."""
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import DEMO_MODEL, command_line, mpi_environment, run, run_ok
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def long_list(digits, tmp_path_factory):
+    """Eight shards: each training picture several times."""
+    paths = sorted(p.relative_to(digits / "train") for p in (digits / "train").rglob("*.png"))
+    path = tmp_path_factory.mktemp("list") / "list.tsv"
+    path.write_text("".join(f"{p}\t{p.parts[0]}\n" for p in paths for _ in range(6)))
+    return path
+
+
+def arguments(digits, long_list, out):
+    return ["extract", "--model", DEMO_MODEL, "--images", digits / "train", "--list", long_list, "--threads", "1",
+            "--out", out]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(digits, long_list, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "f.h5"
+    run_ok(*arguments(digits, long_list, out))
+    return sha256(out)
+
+
+def start(args, np):
+    return subprocess.Popen(command_line(args, np), env=mpi_environment(), stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+@pytest.mark.parametrize("before,after", [(0, 0), (2, 3), (3, 0)])
+def test_killed_after_the_first_shard(digits, long_list, undisturbed, tmp_path, before, after):
+    out = tmp_path / "f.h5"
+    process = start(arguments(digits, long_list, out), before)
+    parts = tmp_path / "f.h5.parts"
+    deadline = time.time() + 60
+    while not list(parts.glob("*.h5")) and time.time() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(["pkill", "-9", "-f", str(out)])  # ranks that mpirun had put in sessions of their own
+    time.sleep(0.2)
+    assert not out.exists() and list(parts.glob("*.h5")), "the kill came too late to test anything"
+    result = run_ok(*arguments(digits, long_list, out), np=after, json_path=tmp_path / "e.json")
+    assert result.json["shards_reused"] >= 1 and result.json["shards_computed"] >= 1
+    assert sha256(out) == undisturbed
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.json", "f.h5"]
+
+
+def test_killed_at_random_times(digits, long_list, undisturbed, tmp_path):
+    rng = random.Random(1)
+    for round_number in range(8):
+        out = tmp_path / f"{round_number}.h5"
+        process = start(arguments(digits, long_list, out), 2)
+        time.sleep(rng.uniform(0.2, 1.5))
+        subprocess.run(["pkill", "-9", "-f", f"--out {out}"])
+        process.wait()
+        run_ok(*arguments(digits, long_list, out), np=rng.choice([0, 2, 3]))
+        assert sha256(out) == undisturbed
+
+
+def test_a_damaged_shard_is_computed_again(digits, long_list, undisturbed, tmp_path):
+    out = tmp_path / "f.h5"
+    process = start(arguments(digits, long_list, out), 0)
+    parts = tmp_path / "f.h5.parts"
+    while len(list(parts.glob("*.h5"))) < 2:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    shard = sorted(parts.glob("*.h5"))[0]
+    content = bytearray(shard.read_bytes())
+    content[3000] ^= 1
+    shard.write_bytes(content)
+    (parts / "shard-00007.h5.tmp").write_bytes(b"half")
+    result = run_ok(*arguments(digits, long_list, out), json_path=tmp_path / "e.json")
+    assert "computed again" in result.err
+    assert sha256(out) == undisturbed
+
+
+def test_sigterm_keeps_finished_shards_and_says_so(digits, long_list, undisturbed, tmp_path):
+    out = tmp_path / "f.h5"
+    process = subprocess.Popen(command_line(arguments(digits, long_list, out)), stderr=subprocess.PIPE, text=True)
+    parts = tmp_path / "f.h5.parts"
+    while not list(parts.glob("*.h5")):
+        time.sleep(0.005)
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM and "finished parts are kept" in err
+    assert not out.exists() and not list(parts.glob("*.tmp"))
+    run_ok(*arguments(digits, long_list, out))
+    assert sha256(out) == undisturbed
+
+
+def test_two_jobs_on_one_output(digits, long_list, undisturbed, tmp_path):
+    out = tmp_path / "f.h5"
+    first = start(arguments(digits, long_list, out), 0)
+    while not (tmp_path / "f.h5.parts").exists():
+        time.sleep(0.005)
+    second = run(*arguments(digits, long_list, out))
+    assert second.code == 3 and "another job" in second.err
+    assert first.wait(timeout=60) == 0
+    assert sha256(out) == undisturbed
+
+
+def test_a_failure_on_one_rank_ends_all_with_one_line(digits, tmp_path):
+    """The broken picture is in a shard of rank 1; rank 0 is busy with its own."""
+    images = tmp_path / "images"
+    paths = sorted((digits / "train").rglob("*.png"))
+    for i, path in enumerate(paths):
+        target = images / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes() if i != 600 else b"\xff\xd8\xffbroken")
+    started = time.time()
+    result = run("extract", "--model", DEMO_MODEL, "--images", images, "--out", tmp_path / "f.h5", np=2)
+    assert result.code == 3 and time.time() - started < 20
+    assert len(result.errors) == 1 and "JPEG decoder" in result.errors[0]
+    assert not (tmp_path / "f.h5").exists()
