@@ -25,6 +25,8 @@
 namespace clipsweep {
 namespace {
 
+constexpr std::int64_t kMostShardImages = 512, kFewestShardImages = 32, kWantedShards = 32;
+
 // Everything a rank knows before the first image.
 struct Plan {
   ImageList list;
@@ -32,7 +34,12 @@ struct Plan {
   std::unique_ptr<ImageEncoder> encoder;
   Provenance made_from;
   std::int64_t width = 0;
+  std::int64_t shard_images = 0;
   std::int64_t shards = 0;
+
+  std::int64_t ImagesIn(std::int64_t shard) const {
+    return std::min(shard_images, list.size() - shard * shard_images);
+  }
 };
 
 Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute, const Plan& plan) {
@@ -47,8 +54,8 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute, c
 }
 
 Plan MakePlan(const ExtractConfig& config, const Compute& compute) {
-  if (config.batch < 1 || config.batch > kShardImages) {
-    throw UsageError(fmt::format("--batch: {} is not in 1..{}", config.batch, kShardImages));
+  if (config.batch < 1 || config.batch > kMostShardImages) {
+    throw UsageError(fmt::format("--batch: {} is not in 1..{}", config.batch, kMostShardImages));
   }
   Plan plan;
   std::vector<std::string> classes;
@@ -57,7 +64,8 @@ Plan MakePlan(const ExtractConfig& config, const Compute& compute) {
   plan.checkpoint = std::make_unique<Checkpoint>(FindModel(config.model), config.activation);
   plan.encoder = MakeImageEncoder(*plan.checkpoint, compute.device);
   plan.width = plan.checkpoint->config().embed_dim;
-  plan.shards = (plan.list.size() + kShardImages - 1) / kShardImages;
+  plan.shard_images = ShardImages(plan.list.size(), config.batch);
+  plan.shards = (plan.list.size() + plan.shard_images - 1) / plan.shard_images;
   plan.made_from = MakeProvenance(config, compute, plan);
   return plan;
 }
@@ -71,8 +79,8 @@ class ShardEncoder {
       : config_(config), compute_(compute), plan_(plan), pool_(compute.workers) {}
 
   Shard Run(std::int64_t shard, const std::function<void(std::int64_t)>& images_done) {
-    const std::int64_t first = shard * kShardImages;
-    const std::int64_t count = std::min(kShardImages, plan_.list.size() - first);
+    const std::int64_t first = shard * plan_.shard_images;
+    const std::int64_t count = plan_.ImagesIn(shard);
     const std::int64_t batches = (count + config_.batch - 1) / config_.batch;
     std::vector<float> features(static_cast<std::size_t>(count * plan_.width));
     std::vector<std::string> reasons(static_cast<std::size_t>(count));
@@ -208,6 +216,12 @@ ExtractResult Describe(const ExtractConfig& config, const Plan& plan) {
 
 }  // namespace
 
+std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
+  const std::int64_t wanted =
+      std::max(kFewestShardImages, (images + kWantedShards - 1) / kWantedShards);
+  return std::min(kMostShardImages, (wanted + batch - 1) / batch * batch);
+}
+
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm) {
   Plan plan;
   std::optional<OutputLock> lock;
@@ -250,8 +264,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
 
   std::int64_t my_images = 0;
   for (std::int64_t item : mine) {
-    my_images += std::min(
-        kShardImages, plan.list.size() - remaining[static_cast<std::size_t>(item)] * kShardImages);
+    my_images += plan.ImagesIn(remaining[static_cast<std::size_t>(item)]);
   }
   const std::string label =
       comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");
@@ -265,7 +278,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
       Shard part =
           encoder.Run(shard, [&](std::int64_t images) { progress.Update(before + images); });
       store->Write(shard, part, plan.width);
-      before += std::min(kShardImages, plan.list.size() - shard * kShardImages);
+      before += plan.ImagesIn(shard);
     }
   }
   ExtractResult result;

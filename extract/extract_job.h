@@ -1,7 +1,7 @@
 // The image stage: a folder of images and a checkpoint -> features.h5. Images are dealt to ranks in
-// shards of 512; each finished shard is a sealed file in OUT.parts/, so a killed job loses at most
-// the shards in flight, and a later one at any rank count goes on from the rest. The result's bytes
-// depend on neither.
+// shards of at most 512; each finished shard is a sealed file in OUT.parts/, so a killed job loses
+// at most the shards in flight, and a later one at any rank count goes on from the rest. The
+// result's bytes depend on neither.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,10 @@
 
 namespace clipsweep {
 
-inline constexpr std::int64_t kShardImages = 512;
+// Images of one shard: 512, or for lists under 16,384 images about a 32nd of them, so that few
+// images keep several ranks busy. A whole number of batches; depends on the list alone, never on
+// the ranks.
+std::int64_t ShardImages(std::int64_t images, std::int64_t batch);
 
 struct ExtractConfig {
   std::string model;  // path or name

@@ -17,7 +17,7 @@ def sha256(path):
 
 @pytest.fixture(scope="module")
 def long_list(digits, tmp_path_factory):
-    """Eight shards: each training picture several times."""
+    """32 shards: each training picture several times."""
     paths = sorted(p.relative_to(digits / "train") for p in (digits / "train").rglob("*.png"))
     path = tmp_path_factory.mktemp("list") / "list.tsv"
     path.write_text("".join(f"{p}\t{p.parts[0]}\n" for p in paths for _ in range(6)))
@@ -116,13 +116,13 @@ def test_two_jobs_on_one_output(digits, long_list, undisturbed, tmp_path):
 
 
 def test_a_failure_on_one_rank_ends_all_with_one_line(digits, tmp_path):
-    """The broken picture is in a shard of rank 1; rank 0 is busy with its own."""
+    """The broken picture is in the second shard, of rank 1; rank 0 is busy with its own."""
     images = tmp_path / "images"
     paths = sorted((digits / "train").rglob("*.png"))
     for i, path in enumerate(paths):
         target = images / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes() if i != 600 else b"\xff\xd8\xffbroken")
+        target.write_bytes(path.read_bytes() if i != 40 else b"\xff\xd8\xffbroken")
     started = time.time()
     result = run("extract", "--model", DEMO_MODEL, "--images", images, "--out", tmp_path / "f.h5", np=2)
     assert result.code == 3 and time.time() - started < 20
