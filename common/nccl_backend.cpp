@@ -3,13 +3,17 @@
 #include <cuda_runtime_api.h>
 #include <nccl.h>
 
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "common/error.h"
 #include "common/nccl_comm.h"
 
 namespace clipsweep {
 namespace {
+
+constexpr std::chrono::seconds kFinalizeWithin{10};
 
 void Check(cudaError_t code, const char* what) {
   if (code != cudaSuccess) {
@@ -106,8 +110,19 @@ class RealNccl final : public NcclBackend {
 
   void Abort() override { ncclCommAbort(comm_); }
   void Destroy() override {
-    ncclCommFinalize(comm_);
-    ncclCommDestroy(comm_);
+    // Finalizing a non-blocking communicator goes on in the background; it may only be destroyed
+    // after.
+    ncclResult_t state = ncclCommFinalize(comm_);
+    const auto until = std::chrono::steady_clock::now() + kFinalizeWithin;
+    while (state == ncclInProgress && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (ncclCommGetAsyncError(comm_, &state) != ncclSuccess) break;
+    }
+    if (state == ncclSuccess) {
+      ncclCommDestroy(comm_);
+    } else {
+      ncclCommAbort(comm_);
+    }
   }
 
  private:

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <exception>
 #include <thread>
 
 #include "common/error.h"
@@ -26,7 +27,13 @@ NcclComm::NcclComm(Comm& parent, std::unique_ptr<NcclBackend> backend,
 }
 
 NcclComm::~NcclComm() {
-  if (usable_) backend_->Destroy();
+  if (!usable_) return;
+  // While an error passes through, other ranks may be anywhere: nothing that waits for them.
+  if (std::uncaught_exceptions() > 0) {
+    backend_->Abort();
+  } else {
+    backend_->Destroy();
+  }
 }
 
 void NcclComm::Wait(const std::string& what) {

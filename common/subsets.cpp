@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <string>
 
 #include "common/error.h"
@@ -38,16 +37,6 @@ std::vector<std::vector<std::int64_t>> ShuffleRows(
   for (std::size_t c = 0; c < shuffled.size(); ++c)
     Random(seed, kSubsetStream, c).Shuffle(shuffled[c]);
   return shuffled;
-}
-
-std::vector<std::vector<std::int64_t>> TakeShots(
-    const std::vector<std::vector<std::int64_t>>& shuffled, std::int64_t shots) {
-  std::vector<std::vector<std::int64_t>> taken = shuffled;
-  for (auto& rows : taken) {
-    rows.resize(std::min(rows.size(), static_cast<std::size_t>(shots)));
-    std::sort(rows.begin(), rows.end());
-  }
-  return taken;
 }
 
 }  // namespace clipsweep

@@ -19,8 +19,4 @@ std::vector<std::vector<std::int64_t>> RowsByClass(const std::vector<std::int32_
 std::vector<std::vector<std::int64_t>> ShuffleRows(
     const std::vector<std::vector<std::int64_t>>& rows_by_class, std::uint64_t seed);
 
-// The first `shots` rows of each class, in file order. A class with fewer gives all it has.
-std::vector<std::vector<std::int64_t>> TakeShots(
-    const std::vector<std::vector<std::int64_t>>& shuffled, std::int64_t shots);
-
 }  // namespace clipsweep

@@ -143,6 +143,17 @@ TEST(Nccl, AnAsynchronousErrorAbortsAndIsNamed) {
   EXPECT_EQ(calls.destroyed, 0);  // never destroyed after a failure
 }
 
+TEST(Nccl, AnotherErrorPassingThroughAborts) {
+  Calls calls;
+  try {
+    NcclComm comm(World(), std::make_unique<FakeNccl>(World(), Script{}, calls), kDeadline);
+    throw InputError("bad image");
+  } catch (const Error&) {
+  }
+  EXPECT_EQ(calls.aborted, 1);
+  EXPECT_EQ(calls.destroyed, 0);
+}
+
 TEST(Nccl, AHangEndsAtTheDeadline) {
   Calls calls;
   Script script;

@@ -121,12 +121,10 @@ TEST(Subsets, AreNestedAndSeeded) {
   EXPECT_EQ(one, again);
   EXPECT_NE(one, other);
   EXPECT_NE(one[0], one[1]);
-  const auto five = TakeShots(one, 5), sixteen = TakeShots(one, 16);
   for (std::size_t c = 0; c < 3; ++c) {
-    EXPECT_EQ(five[c].size(), 5u);
-    EXPECT_TRUE(
-        std::includes(sixteen[c].begin(), sixteen[c].end(), five[c].begin(), five[c].end()));
-    for (const std::int64_t row : five[c]) EXPECT_EQ(row % 3, static_cast<std::int64_t>(c));
+    auto sorted = one[c];
+    std::sort(sorted.begin(), sorted.end());
+    EXPECT_EQ(sorted, rows[c]);  // every row once, so that prefixes are nested subsets
   }
   EXPECT_NE(MessageOf([&] {
               RowsByClass({0}, {"a", "empty"}, "f");
