@@ -45,8 +45,8 @@ void Progress::Draw(std::int64_t done, const std::string& note, double seconds) 
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
   const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
   const std::string figures =
-      fmt::format("{}/{} {}, {:.1f}/s, {} left{}{}", done, total_, unit_, rate, FormatSeconds(left),
-                  note.empty() ? "" : ", ", note);
+      fmt::format("{}/{} {}, {:.1f}/s, {} left{}{}", done, total_, unit_, rate,
+                  done > 0 ? FormatSeconds(left) : "?", note.empty() ? "" : ", ", note);
   if (!terminal_) {
     LogInfo("{}: {}", label_, figures);
     return;

@@ -55,8 +55,11 @@ def test_odd_and_broken_pictures(data, tmp_path):
         assert np.array_equal(got, want), path.name
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "CMYK"])
-@pytest.mark.parametrize("kind", ["png", "jpg"])
+WRITABLE = [(mode, "png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")]
+WRITABLE += [(mode, "jpg") for mode in ("1", "L", "RGB", "CMYK")]
+
+
+@pytest.mark.parametrize("mode,kind", WRITABLE)
 def test_every_mode(tmp_path, mode, kind):
     rng = np.random.default_rng(1)
     base = Image.fromarray(rng.integers(0, 256, (9, 11, 3), dtype=np.uint8)).resize((90, 70), Image.BICUBIC)
@@ -65,10 +68,7 @@ def test_every_mode(tmp_path, mode, kind):
     else:
         image = base.convert(mode)
     path = tmp_path / f"a.{kind}"
-    try:
-        image.save(path)
-    except OSError:
-        pytest.skip(f"Pillow writes no {mode} as {kind}")
+    image.save(path)
     [(line, got)] = ours([path], 32, tmp_path)
     assert line == "ok"
     assert np.array_equal(got, pillow(path, 32))
