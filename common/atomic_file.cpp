@@ -119,7 +119,11 @@ OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock
       const int why = errno;
       ::close(descriptor_);
       errno = why;
-      if (why != EWOULDBLOCK) Fail(lock_path_, "flock");
+      if (why != EWOULDBLOCK) {
+        throw InputError(
+            fmt::format("{}: cannot be locked: {}; choose a folder on a file system with flock",
+                        lock_path_.string(), std::strerror(why)));
+      }
       throw InputError(
           fmt::format("{}: another job is writing this output; wait for it or choose another --out",
                       path.string()));

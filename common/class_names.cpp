@@ -36,14 +36,23 @@ std::vector<std::string> Lines(const std::string& text) {
 }
 
 // Pairs (folder or "", name) from lines.
-std::vector<std::pair<std::string, std::string>> FromLines(const std::string& text) {
+std::vector<std::pair<std::string, std::string>> FromLines(const std::string& path,
+                                                           const std::string& text) {
   std::vector<std::pair<std::string, std::string>> pairs;
   const std::vector<std::string> lines = Lines(text);
   const bool ids = std::all_of(lines.begin(), lines.end(), [](const std::string& line) {
     return IsWordNetId(line.substr(0, line.find_first_of(" \t")));
   });
-  for (const std::string& line : lines) {
+  const bool tabs = lines.front().find('\t') != std::string::npos;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string& line = lines[i];
     const std::size_t cut = ids ? line.find_first_of(" \t") : line.find('\t');
+    if (!ids && (cut != std::string::npos) != tabs) {
+      throw InputError(fmt::format(
+          "{}: name {} ('{}') {} a tab, the first has {}; write folder<TAB>name on every "
+          "line or on none",
+          path, i + 1, Printable(line), tabs ? "lacks" : "has", tabs ? "one" : "none"));
+    }
     if (cut == std::string::npos) {
       pairs.emplace_back("", line);
     } else {
@@ -104,7 +113,7 @@ ClassNames ReadClassNames(const std::filesystem::path& path) {
     if (json.is_discarded()) throw InputError(fmt::format("{}: is not valid JSON", path.string()));
     pairs = FromJson(path.string(), json);
   } else {
-    pairs = FromLines(text);
+    pairs = FromLines(path.string(), text);
   }
   const bool folders =
       std::all_of(pairs.begin(), pairs.end(), [](auto& p) { return !p.first.empty(); });

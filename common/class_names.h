@@ -20,7 +20,7 @@ struct ClassNames {
 //   JSON                  ["tench", ..] | {"0": "tench"} | {"0": ["n01440764", "tench"]}
 //                         | {"n01440764": "tench"} (label2class.json and its kin)
 // Classes are put in byte order of their folders where folders are given, so that rows agree with
-// ImageFolder labels. Throws InputError naming file and line.
+// ImageFolder labels. Throws InputError naming the file and the entry.
 ClassNames ReadClassNames(const std::filesystem::path& path);
 
 // One template a line, each with exactly one {}. `spec` is imagenet-1, imagenet-7, imagenet-80 or a

@@ -17,7 +17,7 @@ int UsableCores() {
   return std::max(1U, std::thread::hardware_concurrency());
 }
 
-Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, int local_size) {
+Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, int core_sharers) {
   if (wanted != "auto" && wanted != "cpu" && wanted != "cuda") {
     throw UsageError(fmt::format("--device: '{}' is not a device; use auto, cpu or cuda", wanted));
   }
@@ -25,14 +25,7 @@ Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, in
     throw UsageError(fmt::format("--threads: {} is not in 0..4096", threads));
   }
   Compute compute;
-  if (threads > 0) {
-    compute.workers = threads;
-  } else {
-    // mpirun's binding may have given this rank its own cores already.
-    const int cores = UsableCores();
-    const bool whole_machine = cores >= static_cast<int>(std::thread::hardware_concurrency());
-    compute.workers = std::max(1, whole_machine ? cores / local_size : cores);
-  }
+  compute.workers = threads > 0 ? threads : std::max(1, UsableCores() / core_sharers);
   if (wanted == "cpu") return compute;
   const CudaPlugin* plugin = CudaPlugin::Load();
   const int gpus = plugin == nullptr ? 0 : plugin->device_count();

@@ -15,9 +15,9 @@ struct Compute {
 };
 
 // `wanted`: auto, cpu or cuda. A GPU is chosen by local rank; `threads` 0 divides the cores this
-// process may use by the ranks on the machine. Throws UsageError when cuda is wanted and there is
+// process may use by the ranks that share them. Throws UsageError when cuda is wanted and there is
 // none.
-Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, int local_size);
+Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, int core_sharers);
 
 // Cores this process may run on (its affinity mask, cgroup limits aside).
 int UsableCores();

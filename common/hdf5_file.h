@@ -30,6 +30,8 @@ class H5Id {
   bool ok() const { return id_ >= 0; }
   // The checked close: false when HDF5 could not write what it still held.
   bool Close();
+  // Gives the identifier up without closing: after a failed write HDF5 must not be entered again.
+  void Leak() { id_ = -1; }
 
  private:
   hid_t id_ = -1;
@@ -40,7 +42,9 @@ enum class FloatKind { kF32, kF16 };
 FloatKind ParseFloatKind(std::string_view name);  // "f32" or "f16"; throws UsageError
 std::string_view FloatKindName(FloatKind kind);
 
-// Writes `path` by the commit protocol: to a temporary, sealed, fsynced, renamed by Commit().
+// Writes `path` by the commit protocol: to a temporary, sealed, fsynced, renamed by Commit(). A
+// failed write throws InputError, removes the temporary and leaks what HDF5 holds, which it cannot
+// release any more.
 class H5Writer {
  public:
   explicit H5Writer(const std::filesystem::path& path);
@@ -91,8 +95,6 @@ class H5Reader {
   std::vector<std::int32_t> Int32s(const std::string& name) const;
   std::vector<std::int64_t> Int64s(const std::string& name) const;
   std::vector<std::string> Texts(const std::string& name) const;
-  // Storage type of a float data set.
-  FloatKind KindOf(const std::string& name) const;
 
   bool HasAttribute(const std::string& name) const;
   std::string TextAttribute(const std::string& name) const;

@@ -14,7 +14,11 @@ inline constexpr std::string_view kSealWord = "clipsweep sha256 ";
 
 // HDF5 prints stacks of its own on stderr unless told not to; our errors are one line.
 inline void Quiet() {
-  static const herr_t once = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  static const herr_t once = [] {
+    H5dont_atexit();  // after a failed write the library's own clean-up crashes; we close what we
+                      // open
+    return H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }();
   (void)once;
 }
 

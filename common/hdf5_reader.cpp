@@ -64,6 +64,15 @@ std::vector<hsize_t> H5Reader::Shape(const std::string& name) const {
   if (!dataset.ok() || rank < 0) Fail(fmt::format("'{}' cannot be read", name));
   std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
   H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
+  // No data set may claim more than is stored: shapes of hostile files must not size our buffers.
+  hsize_t count = H5Tget_size(H5Id(H5Dget_type(dataset.get()), H5Tclose).get());
+  for (const hsize_t side : shape) {
+    if (side != 0 && count > kMaxBytes / side) Fail(fmt::format("'{}' is too large", name));
+    count *= side;
+  }
+  if (count > H5Dget_storage_size(dataset.get())) {
+    Fail(fmt::format("'{}' claims more values than are stored", name));
+  }
   return shape;
 }
 
@@ -113,12 +122,6 @@ std::vector<std::string> H5Reader::Texts(const std::string& name) const {
   return texts;
 }
 
-FloatKind H5Reader::KindOf(const std::string& name) const {
-  H5Id dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
-  H5Id type(H5Dget_type(dataset.get()), H5Tclose);
-  return H5Tget_size(type.get()) == 2 ? FloatKind::kF16 : FloatKind::kF32;
-}
-
 bool H5Reader::HasAttribute(const std::string& name) const {
   return H5Aexists(file_.get(), name.c_str()) > 0;
 }
@@ -127,6 +130,10 @@ std::string H5Reader::TextAttribute(const std::string& name) const {
   if (!HasAttribute(name)) Fail(fmt::format("has no attribute '{}'", name));
   H5Id attribute(H5Aopen(file_.get(), name.c_str(), H5P_DEFAULT), H5Aclose);
   H5Id type(H5Aget_type(attribute.get()), H5Tclose);
+  H5Id space(H5Aget_space(attribute.get()), H5Sclose);
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    Fail(fmt::format("attribute '{}' is not one text", name));
+  }
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) {
     Fail(fmt::format("attribute '{}' is not fixed-width text", name));
   }

@@ -56,6 +56,8 @@ H5Writer::~H5Writer() {
 }
 
 void H5Writer::Fail(const std::string& what) {
+  file_.Leak();
+  std::remove(temporary_.c_str());
   throw InputError(fmt::format("{}: {}", path_.string(), what));
 }
 

@@ -36,9 +36,12 @@ std::vector<Entry> ScanFolders(const fs::path& root) {
     if (name.starts_with('.')) continue;
     const std::size_t before = entries.size();
     for (const auto& file : fs::recursive_directory_iterator(folder.path())) {
-      if (file.is_regular_file() && IsImageName(file.path())) {
-        entries.emplace_back(fs::relative(file.path(), root).generic_string(), name);
+      if (file.is_directory() || !IsImageName(file.path())) continue;
+      if (!file.is_regular_file()) {
+        throw InputError(fmt::format("{}: is no file (a dangling link?); mend or remove it",
+                                     Printable(file.path().string())));
       }
+      entries.emplace_back(file.path().lexically_relative(root).generic_string(), name);
     }
     if (entries.size() == before) {
       throw InputError(fmt::format("{}: class folder has no .jpg, .jpeg or .png; fill or remove it",
@@ -60,7 +63,7 @@ std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) 
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) continue;
     const std::size_t tab = line.find('\t');
-    const fs::path path = line.substr(0, tab);
+    const fs::path path = fs::path(line.substr(0, tab)).lexically_normal();
     std::string name = tab == std::string::npos ? "" : line.substr(tab + 1);
     const std::string place = fmt::format("{}:{}", list_file.string(), number);
     if (path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end()) {

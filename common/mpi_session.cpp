@@ -1,7 +1,10 @@
 #include "common/mpi_session.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <vector>
 
 #include "common/error.h"
 
@@ -43,6 +46,16 @@ MpiSession::MpiSession(int* argc, char*** argv) : launched_(UnderLauncher()) {
         "MPI_Comm_split_type");
   MPI_Comm_rank(node, &local_rank_);
   MPI_Comm_size(node, &local_size_);
+  cpu_set_t mine;
+  CPU_ZERO(&mine);
+  sched_getaffinity(0, sizeof mine, &mine);
+  std::vector<cpu_set_t> masks(static_cast<std::size_t>(local_size_));
+  Check(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, masks.data(), sizeof mine, MPI_BYTE, node),
+        "MPI_Allgather");
+  core_sharers_ =
+      static_cast<int>(std::count_if(masks.begin(), masks.end(), [&](const cpu_set_t& other) {
+        return CPU_EQUAL(&mine, &other);
+      }));
   MPI_Comm_free(&node);
   world_ = std::make_unique<MpiComm>(MPI_COMM_WORLD);
 }

@@ -24,6 +24,8 @@ class MpiSession {
   // Rank among the ranks of this machine, and how many there are: picks the GPU, divides the cores.
   int local_rank() const { return local_rank_; }
   int local_size() const { return local_size_; }
+  // Ranks of this machine, this one included, that may run on exactly the same cores.
+  int core_sharers() const { return core_sharers_; }
 
   // Ends MPI in step with the other ranks. Call once, at a point every rank reaches.
   void Finalize();
@@ -34,6 +36,7 @@ class MpiSession {
   bool launched_ = false;
   int local_rank_ = 0;
   int local_size_ = 1;
+  int core_sharers_ = 1;
   std::unique_ptr<Comm> world_;
 };
 
@@ -51,7 +54,6 @@ class MpiComm final : public Comm {
   void AllGather(std::span<const float> mine, std::span<float> all) override;
   void Broadcast(std::span<std::byte> bytes, int root) override;
   void Barrier() override;
-  MPI_Comm handle() const { return comm_; }
   void Free();
 
  private:

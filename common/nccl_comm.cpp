@@ -72,10 +72,6 @@ void NcclComm::SumInt64(std::span<std::int64_t> values) {
   Reduce(values, NcclBackend::Type::kInt64, NcclBackend::Op::kSum, "sum");
 }
 
-void NcclComm::MaxInt64(std::span<std::int64_t> values) {
-  Reduce(values, NcclBackend::Type::kInt64, NcclBackend::Op::kMax, "maximum");
-}
-
 void NcclComm::MaxFloat(std::span<float> values) {
   Reduce(values, NcclBackend::Type::kFloat, NcclBackend::Op::kMax, "maximum");
 }

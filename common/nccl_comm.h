@@ -50,7 +50,9 @@ class NcclComm final : public Comm {
   int size() const override { return parent_.size(); }
   std::string name() const override { return "nccl"; }
   void SumInt64(std::span<std::int64_t> values) override;
-  void MaxInt64(std::span<std::int64_t> values) override;
+  // Agreement, broadcasts and barriers, where ranks may wait long for a slow one, go over the
+  // parent: they have no deadline. What follows them goes over NCCL.
+  void MaxInt64(std::span<std::int64_t> values) override { parent_.MaxInt64(values); }
   void MaxFloat(std::span<float> values) override;
   void AllGather(std::span<const float> mine, std::span<float> all) override;
   void Broadcast(std::span<std::byte> bytes, int root) override { parent_.Broadcast(bytes, root); }

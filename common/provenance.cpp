@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <set>
 
 #include "common/error.h"
@@ -64,6 +65,21 @@ std::string Difference(const Provenance& before, const Provenance& now) {
                         Value(now, name));
   }
   return text;
+}
+
+void RequireSameOnAllRanks(Comm& comm, const Provenance& made_from) {
+  std::string text;
+  for (const auto& [name, value] : made_from) text += name + "=" + value + "\n";
+  const std::string first = BroadcastString(comm, text);
+  Agree(comm, [&] {
+    if (text == first) return;
+    const auto at = std::mismatch(text.begin(), text.end(), first.begin(), first.end()).first;
+    const std::size_t start = text.rfind('\n', static_cast<std::size_t>(at - text.begin())) + 1;
+    throw InputError(
+        fmt::format("rank {} sees other input than rank 0 ({}); give every rank the same files, "
+                    "build and kind of device",
+                    comm.rank(), Printable(text.substr(start, text.find('\n', start) - start))));
+  });
 }
 
 bool IsUpToDate(const std::filesystem::path& path, const std::string& format,

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "common/comm.h"
 #include "common/hdf5_file.h"
 
 namespace clipsweep {
@@ -23,6 +24,10 @@ Provenance ReadProvenance(const H5Reader& file);
 
 // "" when equal, else "model_sha256 was ab.., now cd..; ..." for an error message.
 std::string Difference(const Provenance& before, const Provenance& now);
+
+// Throws AgreedError on every rank unless all ranks see the input alike: one that finds other
+// images or another device would add rows that do not belong. Collective.
+void RequireSameOnAllRanks(Comm& comm, const Provenance& made_from);
 
 // What to do with an output that is on disk already.
 enum class IfPresent {

@@ -19,6 +19,7 @@ void OnSignal(int signal) {
 void InstallSignalHandlers() {
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is a failed write, not a death
 }
 
 bool IsInterrupted() { return g_signal != 0; }

@@ -68,6 +68,12 @@ std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features) 
   for (const std::string& name : features.classes) matched += row_of.count(name);
   const bool by_position = matched == 0 && text.classes == text.classnames &&
                            text.classes.size() == features.classes.size();
+  if (by_position) {
+    LogWarning(
+        "{}: no class name matches the folders of {}; rows are taken in file order ('{}' is '{}')",
+        text.path.string(), features.path.string(), Printable(features.classes.front()),
+        Printable(text.classnames.front()));
+  }
   const auto d = static_cast<std::size_t>(text.width);
   std::vector<float> rows(features.classes.size() * d);
   for (std::size_t c = 0; c < features.classes.size(); ++c) {

@@ -9,9 +9,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "common/error.h"
 #include "common/signals.h"
 
 namespace clipsweep {
@@ -61,12 +64,20 @@ struct WorkerPool::State {
 
 WorkerPool::WorkerPool(int workers)
     : workers_(std::max(1, workers)), state_(std::make_unique<State>()) {
-  for (int worker = 0; worker < workers_; ++worker) {
-    state_->threads.emplace_back([this, worker] { state_->Loop(worker); });
+  try {
+    for (int worker = 0; worker < workers_; ++worker) {
+      state_->threads.emplace_back([this, worker] { state_->Loop(worker); });
+    }
+  } catch (const std::system_error&) {
+    Stop();
+    throw UsageError("--threads: the system allows no " + std::to_string(workers_) +
+                     " threads here; give fewer");
   }
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { Stop(); }
+
+void WorkerPool::Stop() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->stop = true;

@@ -25,9 +25,9 @@ class WorkerPool {
   // Interrupted.
   void Run(std::int64_t count, const Work& work, const Tick& tick = {});
 
-  int workers() const { return workers_; }
-
  private:
+  void Stop();
+
   struct State;
   int workers_;
   std::unique_ptr<State> state_;

@@ -125,7 +125,10 @@ ModelConfig Checkpoint::ReadConfig(const std::string& activation) const {
     config.image_size = grid * 32;
   }
   if (config.image_size <= 0 || config.text_layers == 0 || config.vision_layers[0] == 0 ||
-      config.vision_width < 2 || config.context_length < 3) {
+      config.vision_width < 2 || config.context_length < 3 ||
+      config.text_width % config.text_heads != 0 ||
+      (config.family == VisionFamily::kResNet &&
+       (config.vision_heads() < 1 || config.vision_width * 32 % config.vision_heads() != 0))) {
     throw InputError(fmt::format("{}: its tensors describe no CLIP model clipsweep knows", shown));
   }
   if (config.vocab_size != 49408) {

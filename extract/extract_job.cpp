@@ -115,10 +115,11 @@ class ShardEncoder {
     for (std::int64_t i = 0; i < count; ++i) {
       const std::string& name = plan_.list.paths[static_cast<std::size_t>(first + i)];
       const auto path = plan_.list.root / name;
+      // A file that cannot be read stops the run: it says nothing about the picture.
+      const std::string bytes = ReadFile(path, kMaxImageBytes);
       try {
-        const std::string bytes = ReadFile(path, kMaxImageBytes);
         Preprocess(DecodeImage(bytes), static_cast<int>(n), images[i].mutable_data_ptr<float>());
-      } catch (const std::runtime_error& error) {  // ImageError or a failed read
+      } catch (const ImageError& error) {
         if (!config_.skip_bad_images) {
           throw InputError(fmt::format("{}: {}; mend or remove it, or give --on-bad-image skip",
                                        Printable(path.string()), error.what()));
@@ -160,10 +161,12 @@ ExtractResult Merge(const ExtractConfig& config, const Plan& plan, const ShardSt
   std::vector<SkippedImage> skipped;
   Sha256 content;
   const auto read = [&](std::int64_t shard) {
-    auto part = store.Read(shard, plan.width);
+    auto part = store.Read(shard, plan.width, plan.ImagesIn(shard));
     if (!part) {
       throw InputError(
-          fmt::format("{}.parts: shard {} is gone; run again", config.out.string(), shard));
+          fmt::format("{}.parts: shard {} is not there or incomplete; --out must be in a folder "
+                      "that every rank sees",
+                      config.out.string(), shard));
     }
     return std::move(*part);
   };
@@ -214,6 +217,16 @@ ExtractResult Describe(const ExtractConfig& config, const Plan& plan) {
   return result;
 }
 
+// What was made with `skip` is not what `fail` asks for.
+void RefuseSkipped(const ExtractConfig& config, std::int64_t skipped) {
+  if (config.skip_bad_images || skipped == 0) return;
+  throw InputError(
+      fmt::format("{}: was made with --on-bad-image skip and lacks {} unreadable images; give that "
+                  "again, or mend the "
+                  "images",
+                  config.out.string(), skipped));
+}
+
 }  // namespace
 
 std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
@@ -229,16 +242,20 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::int64_t up_to_date = 0;
   Agree(comm, [&] {
     plan = MakePlan(config, compute);
-    store.emplace(config.out, plan.made_from, config.dtype);
+    store.emplace(config.out, plan.made_from, config.dtype, plan.shard_images);
     if (!comm.is_root()) return;
     lock.emplace(config.out);
     up_to_date = IsUpToDate(config.out, kFeatureFormat, plan.made_from, config.if_present) ? 1 : 0;
     if (up_to_date == 0) store->Prepare(config.if_present == IfPresent::kRecompute);
   });
+  RequireSameOnAllRanks(comm, plan.made_from);
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
   if (up_to_date != 0) {
     ExtractResult result;
-    Agree(comm, [&] { result = Describe(config, plan); });
+    Agree(comm, [&] {
+      result = Describe(config, plan);
+      RefuseSkipped(config, result.skipped);
+    });
     result.reused_output = true;
     return result;
   }
@@ -247,7 +264,9 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::vector<std::int64_t> done(static_cast<std::size_t>(plan.shards), 0);
   Agree(comm, [&] {
     for (std::int64_t shard : ItemsOfRank(plan.shards, comm)) {
-      done[static_cast<std::size_t>(shard)] = store->Read(shard, plan.width).has_value();
+      const auto part = store->Read(shard, plan.width, plan.ImagesIn(shard));
+      if (part) RefuseSkipped(config, static_cast<std::int64_t>(part->skipped.size()));
+      done[static_cast<std::size_t>(shard)] = part.has_value() ? 1 : 0;
     }
   });
   comm.SumInt64(done);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "common/error.h"
@@ -12,8 +13,14 @@ namespace clipsweep {
 
 namespace fs = std::filesystem;
 
-ShardStore::ShardStore(const fs::path& out, Provenance made_from, FloatKind kind)
-    : folder_(out.string() + ".parts"), made_from_(std::move(made_from)), kind_(kind) {}
+ShardStore::ShardStore(const fs::path& out, Provenance made_from, FloatKind kind,
+                       std::int64_t shard_images)
+    : folder_(out.string() + ".parts"),
+      made_from_(std::move(made_from)),
+      kind_(kind),
+      shard_images_(shard_images) {
+  made_from_["shard_images"] = std::to_string(shard_images);
+}
 
 fs::path ShardStore::PathOf(std::int64_t shard) const {
   return folder_ / fmt::format("shard-{:05}.h5", shard);
@@ -64,7 +71,8 @@ void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t wi
   file.Commit();
 }
 
-std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width) const {
+std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width,
+                                      std::int64_t images) const {
   if (!fs::exists(PathOf(shard))) return std::nullopt;
   const H5Reader file(PathOf(shard));
   Shard content;
@@ -73,6 +81,14 @@ std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width) co
   content.skipped = ReadSkipped(file);
   if (content.features.size() != content.rows.size() * static_cast<std::size_t>(width)) {
     file.Fail("its parts do not fit together; remove it and run again");
+  }
+  // Rows and skipped images together must be the shard's range, each once.
+  std::vector<std::int64_t> held = content.rows;
+  for (const SkippedImage& image : content.skipped) held.push_back(image.index);
+  std::sort(held.begin(), held.end());
+  if (static_cast<std::int64_t>(held.size()) != images) return std::nullopt;
+  for (std::int64_t i = 0; i < images; ++i) {
+    if (held[static_cast<std::size_t>(i)] != shard * shard_images_ + i) return std::nullopt;
   }
   return content;
 }

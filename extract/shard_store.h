@@ -22,15 +22,18 @@ struct Shard {
 class ShardStore {
  public:
   // `made_from` must match what the parts on disk were made from.
-  ShardStore(const std::filesystem::path& out, Provenance made_from, FloatKind kind);
+  // Parts cut at another `shard_images` are refused too.
+  ShardStore(const std::filesystem::path& out, Provenance made_from, FloatKind kind,
+             std::int64_t shard_images);
 
   // Rank 0, before the others look: removes temporaries a killed job left, and all parts if
   // `fresh`. Throws InputError naming what differs when a part was made otherwise.
   void Prepare(bool fresh) const;
 
   void Write(std::int64_t shard, const Shard& content, std::int64_t width) const;
-  // Nothing when the part is absent or damaged (it is then computed again).
-  std::optional<Shard> Read(std::int64_t shard, std::int64_t width) const;
+  // Nothing when the part is absent or does not hold exactly the shard's `images` images (it is
+  // then computed again). Throws InputError when it is damaged, which Prepare has seen to before.
+  std::optional<Shard> Read(std::int64_t shard, std::int64_t width, std::int64_t images) const;
   void RemoveAll() const;
 
  private:
@@ -39,6 +42,7 @@ class ShardStore {
   std::filesystem::path folder_;
   Provenance made_from_;
   FloatKind kind_;
+  std::int64_t shard_images_;
 };
 
 }  // namespace clipsweep

@@ -102,6 +102,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
     lock.emplace(config.out);
     up_to_date = IsUpToDate(config.out, kTextFormat, plan.made_from, config.if_present) ? 1 : 0;
   });
+  RequireSameOnAllRanks(comm, plan.made_from);
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
 
   const auto classes = static_cast<std::int64_t>(plan.names.names.size());

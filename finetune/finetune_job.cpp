@@ -20,6 +20,7 @@
 namespace clipsweep {
 namespace {
 
+constexpr std::int64_t kMostBatch = 1 << 20;
 constexpr std::uint64_t kOrderStream =
     0x6f72646572;  // tells these draws from those of other stages
 
@@ -38,6 +39,10 @@ void CheckNumbers(const FinetuneConfig& config) {
   };
   positive(config.epochs, "--epochs");
   positive(config.batch, "--batch");
+  if (config.batch > kMostBatch) {
+    throw UsageError(fmt::format("--batch: {} is more than {}", config.batch, kMostBatch));
+  }
+  CheckShots(config.shots);
   const auto rate = [](double value, const char* option, bool zero_allowed) {
     if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed)) {
       throw InputError(fmt::format("{}: {} is not a finite number {} 0", option, value,
@@ -60,12 +65,22 @@ void TakePoint(const FinetuneConfig& config, Plan& plan) {
     return;
   }
   const SweepResult sweep = ReadSweepFile(config.sweep);
+  for (const char* name : {"cache_sha256", "text_sha256", "classes_sha256"}) {
+    if (sweep.made_from.at(name) != plan.made_from.at(name)) {
+      throw InputError(fmt::format("{}: was swept with another {}; sweep these files first",
+                                   config.sweep.string(),
+                                   std::string(name).substr(0, std::string(name).find('_'))));
+    }
+  }
   for (const SweepCell& cell : sweep.cells) {
     if (cell.shots == plan.subset.shots &&
         (cell.seed == config.subset_seed || plan.subset.shots == MostKeys(plan.inputs))) {
       plan.alpha = cell.alpha;
       plan.beta = cell.beta;
-      plan.tuned_on = sweep.tuned_on;
+      // Whatever the sweep called it: what chose alpha and beta must not be what is measured here.
+      const bool on_test =
+          sweep.made_from.at("tune_sha256") == plan.made_from.at("features_sha256");
+      plan.tuned_on = on_test ? "test" : sweep.tuned_on;
       return;
     }
   }
@@ -139,8 +154,10 @@ double TrainEpoch(const FinetuneConfig& config, std::int64_t epoch, Trainer& tra
     const double lr =
         config.lr * 0.5 * (1.0 + std::cos(std::numbers::pi * done / total_steps));  // cosine to 0
     const double step_loss = trainer.Step({first, last}, adam, lr);
-    if (!std::isfinite(step_loss)) {
-      throw InputError(
+    if (!std::isfinite(step_loss)) {  // the same on every rank
+      throw AgreedError(
+          ExitCode::kBadInput,
+
           fmt::format("finetune: the loss is not finite at epoch {} step {}; lower --lr or --beta",
                       epoch, step + 1));
     }
@@ -238,6 +255,7 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
     lock.emplace(config.out);
     up_to_date = IsUpToDate(config.out, kAdapterFormat, plan.made_from, config.if_present) ? 1 : 0;
   });
+  RequireSameOnAllRanks(comm, plan.made_from);
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
   TopCounts before;
   if (up_to_date == 0) {
@@ -256,6 +274,7 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
   FinetuneResult result;
   Agree(comm, [&] { result = FromFile(ReadAdapterFile(config.out), CheckSeal(config.out)); });
   result.reused_output = up_to_date != 0;
+  result.shots = plan.subset.shots;
   result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
   result.before = before;
   return result;

@@ -36,7 +36,7 @@ struct FinetuneResult {
   std::int64_t samples = 0;           // of test
   TopCounts zero_shot, before, test;  // before: the untrained cache at the same alpha and beta
   double alpha = 0, beta = 0;
-  std::int64_t keys = 0;
+  std::int64_t keys = 0, shots = 0;
   std::int64_t selected_epoch = 0;
   double last_loss = 0;
   std::string tuned_on;  // "val", "test" or "none"

@@ -167,11 +167,13 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
   });
   comm_.MaxFloat(label_logits);
 
-  std::vector<std::int64_t> beaten_by(static_cast<std::size_t>(count), 0);
+  // One more value than samples: the last counts blocks of logits that are not all finite.
+  std::vector<std::int64_t> beaten_by(static_cast<std::size_t>(count) + 1, 0);
   for (std::int64_t item = 0; item < owned() * chunks; ++item) {
     const ClassBlock& block = item_block(item);
     const at::Tensor& z = logits[static_cast<std::size_t>(item)];
     const std::int64_t first = item % chunks * kEvaluateRows;
+    beaten_by.back() += at::isfinite(z).all().item<bool>() ? 0 : 1;
     for (std::int64_t i = 0; i < z.size(0); ++i) {
       const auto n = static_cast<std::size_t>(first + i);
       const float* row = z.const_data_ptr<float>() + i * block.classes();
@@ -182,6 +184,13 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
     }
   }
   comm_.SumInt64(beaten_by);
+  Agree(comm_, [&] {
+    if (beaten_by.back() > 0) {
+      throw InputError(
+          "finetune: the trained keys give values that are not finite; lower --lr or --beta");
+    }
+  });
+  beaten_by.pop_back();
   TopCounts counts;
   for (const std::int64_t beaten : beaten_by) {
     counts.top1 += beaten == 0 ? 1 : 0;

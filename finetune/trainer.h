@@ -32,6 +32,7 @@ class Trainer {
   // losses, the same on every rank.
   double Step(const std::vector<std::int64_t>& batch, const AdamW& adam, double lr);
 
+  // Throws AgreedError (bad input) when a logit is not finite: the training has diverged.
   TopCounts Evaluate(const Queries& queries);
 
   // [K, D] in class order, padding left out; on every rank.

@@ -91,6 +91,7 @@ class ExperimentCommand final : public Command {
         ("batch", Default(&config_.batch), "of Tip-Adapter-F")
         ("lr", Default(&config_.lr), "of Tip-Adapter-F")
         ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
+        ("fresh", Switch(&config_.fresh), "make everything anew")
         ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
     // clang-format on
   }
@@ -128,6 +129,7 @@ class ExperimentCommand final : public Command {
     if (context.comm.is_root()) {
       Json kept = output.json;
       kept.erase("stage_seconds");
+      kept.erase("run");
       WriteFileAtomically(config_.run / "results.json", kept.dump(1) + "\n");
       WriteFileAtomically(config_.run / "table.txt", Table(result, config_.seeds.size()));
     }

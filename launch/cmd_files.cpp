@@ -60,9 +60,17 @@ class VerifyCommand final : public Command {
 
   CommandOutput Run(const CommandContext& context) override {
     CommandOutput output;
+    Agree(context.comm, [&] {
+      if (context.comm.is_root()) output = VerifyAll();
+    });
+    return output;
+  }
+
+ private:
+  CommandOutput VerifyAll() const {
+    CommandOutput output;
     output.json["files"] = Json::array();
     std::string first_failure;
-    if (!context.comm.is_root()) return output;
     int damaged = 0;
     for (const std::string& file : files_) {
       try {
@@ -86,7 +94,6 @@ class VerifyCommand final : public Command {
     return output;
   }
 
- private:
   std::vector<std::string> files_;
 };
 
@@ -105,8 +112,12 @@ class InspectCommand final : public Command {
   }
 
   CommandOutput Run(const CommandContext& context) override {
-    if (!context.comm.is_root()) return {};
-    return fs::path(target_).extension() == ".h5" ? InspectFile() : InspectModel();
+    CommandOutput output;
+    Agree(context.comm, [&] {
+      if (!context.comm.is_root()) return;
+      output = fs::path(target_).extension() == ".h5" ? InspectFile() : InspectModel();
+    });
+    return output;
   }
 
  private:

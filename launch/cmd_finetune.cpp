@@ -52,6 +52,9 @@ class FinetuneCommand final : public Command {
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     config_.select = ParseSelect(select_);
     config_.seed = common.seed;
+    if (!sweep_.empty() && (config_.alpha != -1 || config_.beta != -1)) {
+      throw UsageError("--sweep: gives alpha and beta; leave out --alpha and --beta");
+    }
     if (sweep_.empty() && (config_.alpha == -1 || config_.beta == -1)) {
       throw UsageError("--alpha and --beta: give both, or a sweep file with --sweep");
     }

@@ -3,7 +3,7 @@
 # Options are those of launch/setup.sh. Everything it writes is in build/demo/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-launch/setup.sh "$@"
+VENV=1 launch/setup.sh "$@"
 . launch/mpi_env.sh
 
 demo=${BUILD_DIR:-build}/demo
@@ -11,5 +11,5 @@ if [ ! -f "$demo/digits/classnames.txt" ]; then
   .venv/bin/python launch/demo/make_digits.py --out "$demo/digits"
 fi
 set -x
-mpirun -np 2 "${BUILD_DIR:-build}/clipsweep" experiment --config launch/demo/demo.ini --run "$demo/run" \
-  --json "$demo/run/experiment.json"
+mpirun -np 2 "${BUILD_DIR:-build}/clipsweep" experiment --config launch/demo/demo.ini --train "$demo/digits/train" \
+  --val "$demo/digits/val" --test "$demo/digits/test" --classnames "$demo/digits/classnames.txt" --run "$demo/run" --json "$demo/run/experiment.json"

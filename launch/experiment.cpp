@@ -8,6 +8,7 @@
 #include <map>
 #include <numeric>
 
+#include "common/class_names.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "extract/extract_job.h"
@@ -47,6 +48,7 @@ std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const Experiment
       MethodRow row{method, shots, {}, {}};
       for (std::size_t i = 0; i < result.cells.size(); ++i) {
         if (result.cells[i].shots != shots) continue;
+        if (shots == result.most_keys && !row.top1.empty()) break;  // one subset, not one a seed
         const TopCounts counts = counts_of(i);
         row.top1.push_back(Fraction(counts.top1, result.test_samples));
         row.top5.push_back(Fraction(counts.top5, result.test_samples));
@@ -84,6 +86,14 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   if (!tune_on_test && config.val.empty()) {
     throw UsageError("--val: give a folder of validation images, or --tune test");
   }
+  // What would fail hours later fails now.
+  Agree(comm, [&] {
+    ParseAxis(config.alpha, "--alpha");
+    ParseAxis(config.beta, "--beta");
+    ReadTemplates(config.templates);
+    ReadClassNames(config.classnames);
+  });
+  const IfPresent derived = config.fresh ? IfPresent::kRecompute : IfPresent::kReplaceIfOther;
   ExperimentResult result;
   StageClock clock(result);
 
@@ -94,6 +104,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
     job.images = images;
     job.classnames = config.classnames;
     job.out = config.run / (split + ".h5");
+    if (config.fresh) job.if_present = IfPresent::kRecompute;
     const ExtractResult done =
         clock.Time("extract " + split, [&] { return RunExtract(job, compute, comm); });
     LogInfo("{}: {} images{}", job.out.string(), done.images,
@@ -110,7 +121,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   text.classnames = config.classnames;
   text.templates = config.templates;
   text.out = config.run / "text.h5";
-  text.if_present = IfPresent::kReplaceIfOther;
+  text.if_present = derived;
   clock.Time("text", [&] { return RunText(text, compute, comm); });
 
   SweepConfig sweep;
@@ -123,16 +134,23 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   sweep.tune_on = tune_on_test ? "test" : (config.run / "val.h5").string();
   sweep.shots = config.shots;
   sweep.seeds = config.seeds;
-  sweep.if_present = IfPresent::kReplaceIfOther;
+  sweep.if_present = derived;
   const SweepResult swept = clock.Time("sweep", [&] { return RunSweep(sweep, compute, comm); });
   result.cells = swept.cells;
   result.zero_shot = swept.zero_shot;
   result.test_samples = swept.test_samples;
   result.tuned_on = swept.tuned_on;
+  result.most_keys = swept.most_keys;
 
   result.adapters = clock.Time("finetune", [&] {
     std::vector<FinetuneResult> adapters;
     for (const SweepCell& cell : swept.cells) {
+      // All keys are the same subset for every seed: trained once.
+      if (cell.shots == swept.most_keys && !adapters.empty() &&
+          adapters.back().shots == cell.shots) {
+        adapters.push_back(adapters.back());
+        continue;
+      }
       FinetuneConfig job;
       job.cache = sweep.cache;
       job.features = sweep.features;
@@ -147,7 +165,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
       job.select = tune_on_test ? Select::kTest : Select::kVal;
       if (!tune_on_test) job.val = config.run / "val.h5";
       job.out = config.run / fmt::format("adapter-{}shot-seed{}.h5", cell.shots, cell.seed);
-      job.if_present = IfPresent::kReplaceIfOther;
+      job.if_present = derived;
       adapters.push_back(RunFinetune(job, compute, comm));
     }
     return adapters;

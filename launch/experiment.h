@@ -28,13 +28,14 @@ struct ExperimentConfig {
   double lr = 1e-3;
   std::int64_t seed = 1;
   std::filesystem::path run;  // folder
+  bool fresh = false;         // make everything anew
 };
 
-// Accuracies of one method at one shot count over the subset seeds, as fractions of 1.
+// Accuracies of one method at one shot count over the distinct subsets, as fractions of 1.
 struct MethodRow {
   std::string method;  // "zero-shot", "Tip-Adapter", "Tip-Adapter-F"
   std::int64_t shots = 0;
-  std::vector<double> top1, top5;  // by seed; one value for zero-shot
+  std::vector<double> top1, top5;  // by seed; one value for zero-shot and for all keys
 };
 
 // Mean and half-width of the 95 % interval (Student's t over the seeds); 0 for a single value.
@@ -48,6 +49,7 @@ struct ExperimentResult {
   std::vector<SweepCell> cells;
   std::vector<FinetuneResult> adapters;  // in the order of cells
   std::int64_t test_samples = 0, classes = 0;
+  std::int64_t most_keys = 0;  // this many shots are all keys, whatever the seed
   TopCounts zero_shot;
   std::string tuned_on;
   std::vector<std::pair<std::string, double>> stage_seconds;

@@ -65,6 +65,7 @@ def write_sealed(path, kind, fill, made_from):
     digest = hashlib.sha256(temporary.read_bytes()[USER_BLOCK:]).hexdigest()
     with open(temporary, "r+b") as file:
         file.write(f"clipsweep sha256 {digest}\n".encode().ljust(USER_BLOCK, b"\0"))
+        file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
     folder = os.open(path.parent, os.O_RDONLY)

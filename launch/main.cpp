@@ -125,10 +125,11 @@ int Dispatch(const Parsed& parsed, MpiSession& session) {
     InitLog(level, world.rank(), world.size());
     if (parsed.common.quiet) DisableProgress();
     compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
-                            session.local_size());
+                            session.core_sharers());
   });
-  const std::unique_ptr<Comm> nccl =
-      ChooseComm(parsed.common.comm, *compute, session.local_size(), world);
+  std::unique_ptr<Comm> nccl;
+  Agree(world,
+        [&] { nccl = ChooseComm(parsed.common.comm, *compute, session.local_size(), world); });
   Comm& comm = nccl ? *nccl : world;
   Agree(world, [&] { parsed.command->Prepare(parsed.common); });
   const auto started = std::chrono::steady_clock::now();

@@ -6,7 +6,7 @@
 #
 # --no-apt: install no system packages (a cluster whose modules provide them).
 # Environment: PYTHON (python3), BUILD_DIR (build), JOBS (all cores), TORCH_PREFIX (a LibTorch to use instead of
-# the pinned wheel; then .venv is only made when VENV=1).
+# the pinned wheel; then .venv is only made when VENV=1, as demo.sh and test.sh do).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -4,7 +4,7 @@
 # photos/, badimages/ and caltech101-rn50/; tests that need it skip where it is absent.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-launch/setup.sh "$@" || exit 1
+VENV=1 launch/setup.sh "$@" || exit 1
 . launch/mpi_env.sh
 
 build=${BUILD_DIR:-build}

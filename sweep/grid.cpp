@@ -14,6 +14,7 @@ namespace clipsweep {
 namespace {
 
 constexpr std::int64_t kMaxPoints = 1'000'000;  // along one axis
+constexpr double kMostValue = 1e6;              // keeps float32 logits finite
 
 std::vector<std::string> Split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -51,8 +52,9 @@ std::vector<double> Axis::Values() const {
 }
 
 void CheckPoint(double value, const std::string& option) {
-  if (!std::isfinite(value) || value < 0) {
-    throw InputError(fmt::format("{}: {} is not a finite number of 0 or more", option, value));
+  if (!std::isfinite(value) || value < 0 || value > kMostValue) {
+    throw InputError(
+        fmt::format("{}: {} is not a finite number in 0..{}", option, value, kMostValue));
   }
 }
 

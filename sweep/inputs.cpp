@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/sha256.h"
 #include "common/subsets.h"
 
 namespace clipsweep {
@@ -19,6 +20,9 @@ Inputs LoadInputs(const std::filesystem::path& text_path, const FeatureSet& from
   inputs.problem.classes = static_cast<std::int64_t>(from.classes.size());
   inputs.problem.text = TextRowsFor(text, from);
   inputs.made_from["text_sha256"] = text.seal;
+  Sha256 names;
+  for (const std::string& name : from.classes) names.Update(name + "\n");
+  inputs.made_from["classes_sha256"] = names.Hex();
   if (is_cache) {
     inputs.problem.keys = from.features;
     NormalizeRows(inputs.problem.keys, from.width);
@@ -61,6 +65,10 @@ std::int64_t MostKeys(const Inputs& inputs) {
   std::size_t most = 0;
   for (const auto& rows : inputs.rows_by_class) most = std::max(most, rows.size());
   return static_cast<std::int64_t>(most);
+}
+
+void CheckShots(std::int64_t shots) {
+  if (shots < 0) throw UsageError(fmt::format("--shots: {} is not 0 or more", shots));
 }
 
 Subset MakeSubset(const Inputs& inputs, std::int64_t shots, std::uint64_t seed) {

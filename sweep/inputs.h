@@ -35,6 +35,9 @@ struct Subset {
 };
 Subset MakeSubset(const Inputs& inputs, std::int64_t shots, std::uint64_t seed);
 
+// Throws UsageError for a negative number.
+void CheckShots(std::int64_t shots);
+
 // Number of keys of the largest class.
 std::int64_t MostKeys(const Inputs& inputs);
 

@@ -27,6 +27,7 @@ void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
   file.Attribute("tuned_on", data.result.tuned_on);
   file.Attribute("samples", data.result.tune_samples);
   file.Attribute("test_samples", data.result.test_samples);
+  file.Attribute("most_keys", data.result.most_keys);
   file.Attribute("zero_shot_top1", data.result.zero_shot.top1);
   file.Attribute("zero_shot_top5", data.result.zero_shot.top5);
   const std::vector<double> alphas = data.alpha.Values(), betas = data.beta.Values();
@@ -53,6 +54,11 @@ SweepResult ReadSweepFile(const std::filesystem::path& path) {
   result.tune_samples = file.IntAttribute("samples");
   result.test_samples = file.IntAttribute("test_samples");
   result.zero_shot = {file.IntAttribute("zero_shot_top1"), file.IntAttribute("zero_shot_top5")};
+  result.most_keys = file.IntAttribute("most_keys");
+  result.made_from = ReadProvenance(file);
+  for (const char* name : {"cache_sha256", "text_sha256", "classes_sha256", "tune_sha256"}) {
+    if (result.made_from.count(name) == 0) file.Fail(fmt::format("has no made_from.{}", name));
+  }
   result.sha256 = file.seal();
   const auto shots = file.Int64s("shots"), seeds = file.Int64s("seeds");
   const auto alpha = file.Doubles("best_alpha"), beta = file.Doubles("best_beta");

@@ -17,6 +17,8 @@
 namespace clipsweep {
 namespace {
 
+constexpr double kMostCounts = 5e7;  // 800 MB of top-1 and top-5
+
 struct Plan {
   Inputs inputs;
   Queries tune, test;
@@ -47,6 +49,12 @@ Plan MakePlan(const SweepConfig& config) {
   } else {
     FeatureSet tune = ReadFeatureFile(config.tune_on);
     plan.made_from["tune_sha256"] = tune.content_sha256;
+    if (tune.content_sha256 == plan.made_from["cache_sha256"]) {
+      throw InputError(
+          fmt::format("{}: --tune-on holds the cache's own images, which are their own nearest "
+                      "keys; give others",
+                      config.tune_on));
+    }
     if (tune.content_sha256 == plan.made_from["features_sha256"]) {
       throw InputError(fmt::format(
           "{}: --tune-on holds the same images as --features; give other images, or --tune-on test",
@@ -61,6 +69,17 @@ Plan MakePlan(const SweepConfig& config) {
       throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
                                    shots, config.cache.string(), most));
     }
+  }
+  const double counts =
+      static_cast<double>(plan.shots.size()) * static_cast<double>(config.seeds.size()) *
+      static_cast<double>(plan.alpha.count) * static_cast<double>(plan.beta.count);
+  if (counts > kMostCounts) {
+    throw InputError(
+        fmt::format("--alpha, --beta: {} x {} points for {} shot counts and {} seeds are {:.3g} "
+                    "counts, more than {:.3g}; "
+                    "take larger steps",
+                    plan.alpha.count, plan.beta.count, plan.shots.size(), config.seeds.size(),
+                    counts, kMostCounts));
   }
   plan.made_from["alpha"] = config.alpha;
   plan.made_from["beta"] = config.beta;
@@ -129,6 +148,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
     lock.emplace(config.out);
     up_to_date = IsUpToDate(config.out, kSweepFormat, plan.made_from, config.if_present) ? 1 : 0;
   });
+  RequireSameOnAllRanks(comm, plan.made_from);
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
   SweepResult result;
   if (up_to_date != 0) {
@@ -164,6 +184,8 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   }
   if (!plan.tuned_on_test) MeasureCells(plan, result.cells, compute, comm);
   result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
+  result.most_keys = MostKeys(plan.inputs);
+  result.made_from = plan.made_from;
   result.points = points;
   result.tuned_on = plan.tuned_on_test ? "test" : "val";
   result.tune_samples = tune.count();
@@ -183,6 +205,7 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
   Agree(comm, [&] {
     CheckPoint(config.alpha, "--alpha");
     CheckPoint(config.beta, "--beta");
+    CheckShots(config.shots);
     FeatureSet features = ReadFeatureFile(config.features);
     inputs =
         LoadInputs(config.text, has_cache ? ReadFeatureFile(config.cache) : features, has_cache);

@@ -38,6 +38,8 @@ struct SweepResult {
   std::int64_t points = 0;       // of the grid
   TopCounts zero_shot;           // on test
   std::vector<SweepCell> cells;  // shots outer, seeds inner
+  std::int64_t most_keys = 0;    // keys of the largest class: this many shots are all keys
+  Provenance made_from;
   bool reused_output = false;
   std::string sha256;
 };

@@ -73,6 +73,13 @@ def test_points_that_cannot_be(demo, tmp_path):
     fails(2, "--epochs")(*train, "--epochs", "0")
     fails(2, "--batch")(*train, "--batch", "0")
     fails(3, "--lr")(*train, "--lr", "nan")
+    for shots in ("--shots=-1", "--shots=-3"):
+        fails(2, "--shots")(*train, shots)
+        fails(2, "--shots")("tip", *tune(demo), "--alpha", "1", "--beta", "1", shots)
+    fails(2, "--batch")(*train, "--batch", "9223372036854775807")
+    fails(3, "--alpha")("tip", *tune(demo), "--alpha", "1e39", "--beta", "0")
+    for rate in ("1e30", "1e39"):  # the very last step diverges
+        fails(3, "finite")(*train, "--epochs", "1", "--shots", "1", "--lr", rate)
     fails(2, "--val")(*train, "--select", "val")
     fails(3, "finite", "epoch")("finetune", *tune(demo), "--alpha", "1", "--beta", "2", "--lr", "1e30", "--epochs", "3",
                                "--out", tmp_path / "a.h5")
@@ -97,6 +104,7 @@ def test_image_folders(digits, tmp_path, ranks):
     victim.write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
     fails(3, "3/broken.png", "--on-bad-image skip", np=ranks)(*extract, tmp_path / "val")
     result = run_ok(*extract, tmp_path / "val", "--on-bad-image", "skip", np=ranks, json_path=tmp_path / "e.json")
+    fails(3, "--on-bad-image skip", np=ranks)(*extract, tmp_path / "val")  # what skip made is not what fail asks for
     assert result.json["skipped"] == 1 and result.json["images"] == 180 and "1 skipped" in result.out
     with h5py.File(tmp_path / "f.h5") as file:
         assert file["skipped_path"][0] == b"3/broken.png" and len(file["features"]) == 180
@@ -151,6 +159,74 @@ def test_vision_transformers_are_refused_clearly(digits, tmp_path):
                                    "--out", tmp_path / "f.h5")
     run_ok("text", "--model", tmp_path / "v.safetensors", "--classnames", digits / "classnames.txt", "--out",
            tmp_path / "t.h5")
+
+
+def test_a_sweep_of_other_files_is_refused_and_test_is_called_test(demo, caltech_like, tmp_path):
+    sweep = ["--alpha", "1:3:1", "--beta", "1:3:1", "--out", tmp_path / "s.h5"]
+    run_ok("sweep", *tune(demo), "--tune-on", demo / "val.h5", *sweep)
+    other = ["--cache", demo / "val.h5", "--features", demo / "test.h5", "--text", demo / "text.h5"]
+    fails(3, "s.h5", "another cache")("finetune", *other, "--sweep", tmp_path / "s.h5", "--out", tmp_path / "a.h5")
+    fails(2, "--sweep")("finetune", *tune(demo), "--sweep", tmp_path / "s.h5", "--alpha", "1", "--beta", "1", "--out",
+                        tmp_path / "a.h5")
+    # alpha and beta were chosen on val: measured there, the number is tuned on test.
+    swapped = ["--cache", demo / "train.h5", "--features", demo / "val.h5", "--text", demo / "text.h5"]
+    result = run_ok("finetune", *swapped, "--sweep", tmp_path / "s.h5", "--epochs", "1", "--out", tmp_path / "a.h5",
+                    json_path=tmp_path / "f.json")
+    assert result.json["tuned_on"] == "test" and "(tuned on test)" in result.out
+    fails(3, "cache's own images")("sweep", *tune(demo), "--tune-on", demo / "train.h5", *sweep, "--fresh")
+    fails(3, "counts", "larger steps")("sweep", *tune(demo), "--tune-on", demo / "val.h5", "--alpha", "0:1:1e-5", "--beta",
+                                       "0:1:1e-5", "--out", tmp_path / "t.h5")
+
+
+def test_ranks_must_see_the_same_images(digits, tmp_path):
+    """Each rank gets a folder of its own, as with node-local disks; one lacks a picture."""
+    import subprocess
+    from conftest import PROGRAM, mpi_environment
+    for rank in (0, 1):
+        shutil.copytree(digits / "val", tmp_path / f"images{rank}")
+    next((tmp_path / "images1/4").iterdir()).unlink()
+    script = (f'exec {PROGRAM} extract --model {DEMO_MODEL} --images {tmp_path}/images$OMPI_COMM_WORLD_RANK '
+              f'--out {tmp_path}/f.h5')
+    process = subprocess.run(["mpirun", "-np", "2", "bash", "-c", script], capture_output=True, text=True,
+                             env=mpi_environment(), timeout=60)
+    assert process.returncode == 3 and "rank 1 sees other input" in process.stderr and "list_sha256" in process.stderr
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_links_keep_their_own_paths(digits, tmp_path):
+    for path in (digits / "val").rglob("*.png"):
+        target = tmp_path / "links" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(path)
+    run_ok("extract", "--model", DEMO_MODEL, "--images", tmp_path / "links", "--out", tmp_path / "f.h5")
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["paths"][0].startswith(b"0/digit-")
+    (tmp_path / "links/3/gone.png").symlink_to(tmp_path / "nothing")
+    fails(3, "3/gone.png", "link")("extract", "--model", DEMO_MODEL, "--images", tmp_path / "links", "--out",
+                                   tmp_path / "g.h5")
+
+
+def test_hostile_files_get_a_line_not_a_crash(demo, tmp_path):
+    bad = tmp_path / "bad.h5"
+
+    def wide_attribute(file):
+        del file.attrs["format"]
+        file.attrs.create("format", np.array([b"x" * 1000] * 60))
+
+    def huge(file):
+        del file["text"]
+        file.create_dataset("text", shape=(2 ** 32, 2 ** 32), chunks=(1024, 1024), dtype="f4")
+
+    for change in (wide_attribute, huge):
+        shutil.copy(demo / "text.h5", bad)
+        reseal(bad, change)
+        fails(3, "bad.h5")("verify", bad)
+        fails(3, "bad.h5")("zeroshot", "--features", demo / "test.h5", "--text", bad)
+
+
+def test_too_many_threads(demo):
+    result = run("zeroshot", "--features", demo / "test.h5", "--text", demo / "text.h5", "--threads", 5000)
+    assert result.code == 2 and "--threads" in result.err
 
 
 def reseal(path, change):

@@ -62,14 +62,17 @@ def test_killed_after_the_first_shard(digits, long_list, undisturbed, tmp_path, 
 
 def test_killed_at_random_times(digits, long_list, undisturbed, tmp_path):
     rng = random.Random(1)
+    killed = 0
     for round_number in range(8):
         out = tmp_path / f"{round_number}.h5"
         process = start(arguments(digits, long_list, out), 2)
         time.sleep(rng.uniform(0.2, 1.5))
-        subprocess.run(["pkill", "-9", "-f", f"--out {out}"])
+        subprocess.run(["pkill", "-9", "-f", "--", f"--out {out}"])
         process.wait()
+        killed += not out.exists()
         run_ok(*arguments(digits, long_list, out), np=rng.choice([0, 2, 3]))
         assert sha256(out) == undisturbed
+    assert killed >= 4  # else the kills came too late to test anything
 
 
 def test_a_damaged_shard_is_computed_again(digits, long_list, undisturbed, tmp_path):
@@ -113,6 +116,21 @@ def test_two_jobs_on_one_output(digits, long_list, undisturbed, tmp_path):
     assert second.code == 3 and "another job" in second.err
     assert first.wait(timeout=60) == 0
     assert sha256(out) == undisturbed
+
+
+def test_a_full_disk_leaves_one_line_and_no_file(digits, tmp_path):
+    """A limit on file size stands for a full disk: HDF5 fails in the middle of a write."""
+    import resource
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+
+    process = subprocess.run(command_line(["text", "--model", DEMO_MODEL, "--classnames", digits / "classnames.txt",
+                                           "--out", tmp_path / "t.h5", "--quiet"]), capture_output=True, text=True,
+                             preexec_fn=limit)
+    assert process.returncode == 3, (process.returncode, process.stderr)
+    assert process.stderr.count("\n") == 1 and "t.h5" in process.stderr and "free space" in process.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_on_one_rank_ends_all_with_one_line(digits, tmp_path):

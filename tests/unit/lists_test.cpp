@@ -92,9 +92,8 @@ TEST(ClassNames, ReadsEveryForm) {
 
 TEST(ClassNames, RefusesBadFiles) {
   const TempFolder folder;
-  for (const char* bad : {"", "a\na\n", "{\"0\": 3}", "{", "[1]", "3", "a\t\n"}) {
+  for (const char* bad : {"", "a\na\n", "{\"0\": 3}", "{", "[1]", "a\t\n", "1\ta\n2 b\n"}) {
     WriteText(folder / "names", bad);
-    if (std::string(bad) == "3") continue;  // a class called 3 is a class
     EXPECT_NE(MessageOf([&] { ReadClassNames(folder / "names"); }), "") << bad;
   }
 }
