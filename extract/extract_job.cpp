@@ -17,6 +17,7 @@
 #include "common/progress.h"
 #include "common/sha256.h"
 #include "common/signals.h"
+#include "common/stage_output.h"
 #include "common/workers.h"
 #include "extract/encoder_models.h"
 #include "extract/preprocess.h"
@@ -237,20 +238,16 @@ std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm) {
   Plan plan;
-  std::optional<OutputLock> lock;
-  std::optional<ShardStore> store;
-  std::int64_t up_to_date = 0;
+  Agree(comm, [&] { plan = MakePlan(config, compute); });
+  const StageOutput output =
+      OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
+  const ShardStore store(config.out, plan.made_from, config.dtype, plan.shard_images);
   Agree(comm, [&] {
-    plan = MakePlan(config, compute);
-    store.emplace(config.out, plan.made_from, config.dtype, plan.shard_images);
-    if (!comm.is_root()) return;
-    lock.emplace(config.out);
-    up_to_date = IsUpToDate(config.out, kFeatureFormat, plan.made_from, config.if_present) ? 1 : 0;
-    if (up_to_date == 0) store->Prepare(config.if_present == IfPresent::kRecompute);
+    if (comm.is_root() && !output.up_to_date) {
+      store.Prepare(config.if_present == IfPresent::kRecompute);
+    }
   });
-  RequireSameOnAllRanks(comm, plan.made_from);
-  comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
-  if (up_to_date != 0) {
+  if (output.up_to_date) {
     ExtractResult result;
     Agree(comm, [&] {
       result = Describe(config, plan);
@@ -264,7 +261,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::vector<std::int64_t> done(static_cast<std::size_t>(plan.shards), 0);
   Agree(comm, [&] {
     for (std::int64_t shard : ItemsOfRank(plan.shards, comm)) {
-      const auto part = store->Read(shard, plan.width, plan.ImagesIn(shard));
+      const auto part = store.Read(shard, plan.width, plan.ImagesIn(shard));
       if (part) RefuseSkipped(config, static_cast<std::int64_t>(part->skipped.size()));
       done[static_cast<std::size_t>(shard)] = part.has_value() ? 1 : 0;
     }
@@ -296,7 +293,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
       const std::int64_t shard = remaining[static_cast<std::size_t>(item)];
       Shard part =
           encoder.Run(shard, [&](std::int64_t images) { progress.Update(before + images); });
-      store->Write(shard, part, plan.width);
+      store.Write(shard, part, plan.width);
       before += plan.ImagesIn(shard);
     }
   }
@@ -304,8 +301,8 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   Agree(comm, [] {});  // every shard is on disk
   Agree(comm, [&] {
     if (!comm.is_root()) return;
-    const ExtractResult merged = Merge(config, plan, *store);
-    store->RemoveAll();
+    const ExtractResult merged = Merge(config, plan, store);
+    store.RemoveAll();
     if (merged.skipped > 0) {
       LogWarning("extract: {} of {} images could not be read and were left out; {} lists them",
                  merged.skipped, plan.list.size(), config.out.string());

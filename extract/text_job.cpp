@@ -5,14 +5,13 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 
-#include "common/atomic_file.h"
 #include "common/class_names.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/progress.h"
 #include "common/sha256.h"
+#include "common/stage_output.h"
 #include "common/text_file.h"
 #include "common/workers.h"
 #include "extract/clip_text.h"
@@ -94,16 +93,9 @@ void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t fi
 
 TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm) {
   Plan plan;
-  std::optional<OutputLock> lock;
-  std::int64_t up_to_date = 0;
-  Agree(comm, [&] {
-    plan = MakePlan(config, compute);
-    if (!comm.is_root()) return;
-    lock.emplace(config.out);
-    up_to_date = IsUpToDate(config.out, kTextFormat, plan.made_from, config.if_present) ? 1 : 0;
-  });
-  RequireSameOnAllRanks(comm, plan.made_from);
-  comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
+  Agree(comm, [&] { plan = MakePlan(config, compute); });
+  const StageOutput output =
+      OpenOutput(comm, config.out, kTextFormat, plan.made_from, config.if_present);
 
   const auto classes = static_cast<std::int64_t>(plan.names.names.size());
   const std::int64_t width = plan.checkpoint->config().embed_dim;
@@ -111,8 +103,8 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
   result.classes = classes;
   result.templates = static_cast<std::int64_t>(plan.templates.size());
   result.width = width;
-  result.reused_output = up_to_date != 0;
-  if (up_to_date == 0) {
+  result.reused_output = output.up_to_date;
+  if (!output.up_to_date) {
     const std::int64_t items = (classes + kClassesPerItem - 1) / kClassesPerItem;
     const std::int64_t per_rank = (items + comm.size() - 1) / comm.size();
     const std::int64_t item_values = kClassesPerItem * width;

@@ -6,13 +6,12 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
-#include <optional>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/progress.h"
 #include "common/random.h"
+#include "common/stage_output.h"
 #include "finetune/trainer.h"
 #include "sweep/inputs.h"
 #include "sweep/sweep_job.h"
@@ -247,18 +246,11 @@ const char* SelectName(Select select) {
 
 FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute, Comm& comm) {
   Plan plan;
-  std::optional<OutputLock> lock;
-  std::int64_t up_to_date = 0;
-  Agree(comm, [&] {
-    plan = MakePlan(config);
-    if (!comm.is_root()) return;
-    lock.emplace(config.out);
-    up_to_date = IsUpToDate(config.out, kAdapterFormat, plan.made_from, config.if_present) ? 1 : 0;
-  });
-  RequireSameOnAllRanks(comm, plan.made_from);
-  comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
+  Agree(comm, [&] { plan = MakePlan(config); });
+  const StageOutput output =
+      OpenOutput(comm, config.out, kAdapterFormat, plan.made_from, config.if_present);
   TopCounts before;
-  if (up_to_date == 0) {
+  if (!output.up_to_date) {
     LogInfo("finetune: {} shots, subset seed {}, alpha {:.6g} beta {:.6g}, {} epochs of batch {}",
             plan.subset.shots, config.subset_seed, plan.alpha, plan.beta, config.epochs,
             config.batch);
@@ -273,7 +265,7 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
   }
   FinetuneResult result;
   Agree(comm, [&] { result = FromFile(ReadAdapterFile(config.out), CheckSeal(config.out)); });
-  result.reused_output = up_to_date != 0;
+  result.reused_output = output.up_to_date;
   result.shots = plan.subset.shots;
   result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
   result.before = before;

@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/stage_output.h"
 #include "common/subsets.h"
 #include "sweep/inputs.h"
 #include "sweep/sweep_file.h"
@@ -140,18 +139,11 @@ void MeasureCells(const Plan& plan, std::vector<SweepCell>& cells, const Compute
 
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm) {
   Plan plan;
-  std::optional<OutputLock> lock;
-  std::int64_t up_to_date = 0;
-  Agree(comm, [&] {
-    plan = MakePlan(config);
-    if (!comm.is_root()) return;
-    lock.emplace(config.out);
-    up_to_date = IsUpToDate(config.out, kSweepFormat, plan.made_from, config.if_present) ? 1 : 0;
-  });
-  RequireSameOnAllRanks(comm, plan.made_from);
-  comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
+  Agree(comm, [&] { plan = MakePlan(config); });
+  const StageOutput output =
+      OpenOutput(comm, config.out, kSweepFormat, plan.made_from, config.if_present);
   SweepResult result;
-  if (up_to_date != 0) {
+  if (output.up_to_date) {
     Agree(comm, [&] { result = ReadSweepFile(config.out); });
     result.reused_output = true;
     return result;
