@@ -1,49 +1,28 @@
 #include "extract/extract_job.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <mutex>
 #include <optional>
 
-#include "common/atomic_file.h"
 #include "common/class_names.h"
 #include "common/error.h"
-#include "common/image_list.h"
 #include "common/log.h"
 #include "common/progress.h"
 #include "common/sha256.h"
 #include "common/signals.h"
 #include "common/stage_output.h"
-#include "common/workers.h"
-#include "extract/encoder_models.h"
 #include "extract/preprocess.h"
-#include "extract/shard_store.h"
+#include "extract/shard_encoder.h"
 
 namespace clipsweep {
 namespace {
 
 constexpr std::int64_t kMostShardImages = 512, kFewestShardImages = 32, kWantedShards = 32;
 
-// Everything a rank knows before the first image.
-struct Plan {
-  ImageList list;
-  std::unique_ptr<Checkpoint> checkpoint;
-  std::unique_ptr<ImageEncoder> encoder;
-  Provenance made_from;
-  std::int64_t width = 0;
-  std::int64_t shard_images = 0;
-  std::int64_t shards = 0;
-
-  std::int64_t ImagesIn(std::int64_t shard) const {
-    return std::min(shard_images, list.size() - shard * shard_images);
-  }
-};
-
-Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute, const Plan& plan) {
+Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
+                          const ExtractPlan& plan) {
   const ModelConfig& model = plan.checkpoint->config();
   return {{"model", model.name},
           {"model_sha256", plan.checkpoint->sha256()},
@@ -54,11 +33,11 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute, c
           {"device_kind", compute.kind()}};
 }
 
-Plan MakePlan(const ExtractConfig& config, const Compute& compute) {
+ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
   if (config.batch < 1 || config.batch > kMostShardImages) {
     throw UsageError(fmt::format("--batch: {} is not in 1..{}", config.batch, kMostShardImages));
   }
-  Plan plan;
+  ExtractPlan plan;
   std::vector<std::string> classes;
   if (!config.classnames.empty()) classes = ReadClassNames(config.classnames).classes;
   plan.list = ReadImageList(config.images, config.list, classes);
@@ -71,92 +50,8 @@ Plan MakePlan(const ExtractConfig& config, const Compute& compute) {
   return plan;
 }
 
-// Decodes and encodes the images [first, last) of the list; a batch is always full, padded with
-// zeros, so that every encoder call has the same shape and a picture's features do not depend on
-// its neighbours' number.
-class ShardEncoder {
- public:
-  ShardEncoder(const ExtractConfig& config, const Compute& compute, const Plan& plan)
-      : config_(config), compute_(compute), plan_(plan), pool_(compute.workers) {}
-
-  Shard Run(std::int64_t shard, const std::function<void(std::int64_t)>& images_done) {
-    const std::int64_t first = shard * plan_.shard_images;
-    const std::int64_t count = plan_.ImagesIn(shard);
-    const std::int64_t batches = (count + config_.batch - 1) / config_.batch;
-    std::vector<float> features(static_cast<std::size_t>(count * plan_.width));
-    std::vector<std::string> reasons(static_cast<std::size_t>(count));
-    pool_.Run(
-        batches,
-        [&](std::int64_t batch, int) {
-          const std::int64_t at = batch * config_.batch;
-          EncodeBatch(first + at, std::min(config_.batch, count - at),
-                      features.data() + at * plan_.width, reasons.data() + at);
-        },
-        [&](std::int64_t done) { images_done(std::min(count, done * config_.batch)); });
-    Shard out;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto u = static_cast<std::size_t>(i);
-      const std::string& path = plan_.list.paths[static_cast<std::size_t>(first + i)];
-      if (!reasons[u].empty()) {
-        out.skipped.push_back({first + i, path, reasons[u]});
-        continue;
-      }
-      out.rows.push_back(first + i);
-      const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * plan_.width);
-      out.features.insert(out.features.end(), row, row + plan_.width);
-    }
-    return out;
-  }
-
- private:
-  void EncodeBatch(std::int64_t first, std::int64_t count, float* features,
-                   std::string* reasons) const {
-    const std::int64_t n = plan_.checkpoint->config().image_size;
-    at::Tensor images = at::zeros({config_.batch, 3, n, n});
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::string& name = plan_.list.paths[static_cast<std::size_t>(first + i)];
-      const auto path = plan_.list.root / name;
-      // A file that cannot be read stops the run: it says nothing about the picture.
-      const std::string bytes = ReadFile(path, kMaxImageBytes);
-      try {
-        Preprocess(DecodeImage(bytes), static_cast<int>(n), images[i].mutable_data_ptr<float>());
-      } catch (const ImageError& error) {
-        if (!config_.skip_bad_images) {
-          throw InputError(fmt::format("{}: {}; mend or remove it, or give --on-bad-image skip",
-                                       Printable(path.string()), error.what()));
-        }
-        reasons[i] = error.what();
-      }
-    }
-    const at::Tensor encoded =
-        plan_.encoder
-            ->Encode(
-                images.contiguous(at::MemoryFormat::ChannelsLast).to(at::Device(compute_.device)))
-            .to(at::kCPU, at::kFloat)
-            .contiguous();
-    const auto* values = encoded.const_data_ptr<float>();
-    std::copy_n(values, count * plan_.width, features);
-    for (std::int64_t i = 0; i < count; ++i) {
-      double sum = 0;
-      for (std::int64_t d = 0; d < plan_.width; ++d) sum += std::abs(values[i * plan_.width + d]);
-      if (reasons[i].empty() && (!std::isfinite(sum) || sum == 0)) {
-        throw InputError(fmt::format(
-            "{}: its features are {}; check the checkpoint and this image",
-            Printable(
-                (plan_.list.root / plan_.list.paths[static_cast<std::size_t>(first + i)]).string()),
-            sum == 0 ? "all zero" : "not finite"));
-      }
-    }
-  }
-
-  const ExtractConfig& config_;
-  const Compute& compute_;
-  const Plan& plan_;
-  WorkerPool pool_;
-};
-
 // Joins the shards into OUT in list order without holding all features in memory.
-ExtractResult Merge(const ExtractConfig& config, const Plan& plan, const ShardStore& store) {
+ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const ShardStore& store) {
   std::vector<std::int32_t> labels;
   std::vector<std::string> paths;
   std::vector<SkippedImage> skipped;
@@ -207,7 +102,7 @@ ExtractResult Merge(const ExtractConfig& config, const Plan& plan, const ShardSt
   return result;
 }
 
-ExtractResult Describe(const ExtractConfig& config, const Plan& plan) {
+ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   ExtractResult result;
   const H5Reader file(config.out);
   result.images = static_cast<std::int64_t>(file.Shape("features")[0]);
@@ -237,7 +132,7 @@ std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
 }
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm) {
-  Plan plan;
+  ExtractPlan plan;
   Agree(comm, [&] { plan = MakePlan(config, compute); });
   const StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
