@@ -25,6 +25,11 @@ def published():
     return {digest: name for name, digest in names}
 
 
+def refuse(message):
+    print(f"convert_openai: {message}", file=sys.stderr)
+    sys.exit(3)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=pathlib.Path)
@@ -32,12 +37,12 @@ def main():
     parser.add_argument("--trust-checkpoint", action="store_true")
     args = parser.parse_args()
     if not args.archive.is_file():
-        sys.exit(f"convert_openai: {args.archive}: no such file")
+        refuse(f"{args.archive}: no such file")
     digest = hashlib.sha256(args.archive.read_bytes()).hexdigest()
     name = published().get(digest)
     if name is None and not args.trust_checkpoint:
-        sys.exit(f"convert_openai: {args.archive}: SHA-256 {digest} is of no published model; opening it could run "
-                 "code. Give --trust-checkpoint if you made it yourself")
+        refuse(f"{args.archive}: SHA-256 {digest} is of no published model; opening it could run code; give "
+               "--trust-checkpoint if you made it yourself")
     model = torch.jit.load(str(args.archive), map_location="cpu")
     state = {k: v.contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}
     config = {"model_cfg": {"quick_gelu": True}}  # as all of OpenAI's models

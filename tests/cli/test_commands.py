@@ -177,3 +177,37 @@ def test_import_refuses_bad_caches(tmp_path):
     (tmp_path / "keys_4shots.pt").write_bytes(b"not a tensor")
     result = subprocess.run([sys.executable, script, tmp_path, "--out", tmp_path / "o"], capture_output=True, text=True)
     assert result.returncode == 3 and result.stderr.count("\n") == 1
+
+
+def test_openai_archives_are_opened_only_when_known(digits, tmp_path):
+    """An archive of our own, with the demo's weights inside: refused by its hash, taken when trusted."""
+    import torch
+    from safetensors import safe_open
+
+    class Archive(torch.nn.Module):
+        def __init__(self, state):
+            super().__init__()
+            for name, value in state.items():
+                *folders, leaf = name.split(".")
+                place = self
+                for folder in folders:
+                    if not hasattr(place, folder):
+                        place.add_module(folder, torch.nn.Module())
+                    place = getattr(place, folder)
+                place.register_buffer(leaf, value)
+
+        def forward(self, x):
+            return x
+
+    with safe_open(DEMO_MODEL, "pt") as file:
+        state = {k: file.get_tensor(k) for k in file.keys()}
+    torch.jit.script(Archive(state)).save(tmp_path / "own.pt")
+    convert = [sys.executable, ROOT / "launch/convert_openai.py", tmp_path / "own.pt", "--out", tmp_path / "own.safetensors"]
+    refused = subprocess.run(convert, capture_output=True, text=True)
+    assert refused.returncode == 3 and "no published model" in refused.stderr and refused.stderr.count("\n") == 1
+    assert not (tmp_path / "own.safetensors").exists()
+    subprocess.run([*convert, "--trust-checkpoint"], check=True, capture_output=True)
+    for model, out in ((tmp_path / "own.safetensors", "a.h5"), (DEMO_MODEL, "b.h5")):
+        run_ok("extract", "--model", model, "--images", digits / "val", "--out", tmp_path / out)
+    with h5py.File(tmp_path / "a.h5") as ours, h5py.File(tmp_path / "b.h5") as demo_file:
+        assert np.array_equal(ours["features"][:], demo_file["features"][:])
