@@ -4,10 +4,12 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "common/cuda_plugin.h"
 #include "common/error.h"
+#include "common/log.h"
 
 namespace clipsweep {
 
@@ -35,6 +37,9 @@ Compute ChooseCompute(const std::string& wanted, int threads, int local_rank, in
     throw UsageError(
         fmt::format("--device cuda: {}; use --device cpu",
                     plugin == nullptr ? CudaPlugin::WhyNot() : "no GPU is visible here"));
+  } else if (plugin == nullptr && std::filesystem::exists("/dev/nvidiactl")) {
+    LogWarning("a GPU driver is here but cannot be used ({}); computing on the CPU",
+               CudaPlugin::WhyNot());
   }
   return compute;
 }

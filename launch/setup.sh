@@ -24,7 +24,7 @@ for argument in "$@"; do
   esac
 done
 
-packages=(build-essential cmake ninja-build pkg-config python3 python3-venv
+packages=(build-essential cmake ninja-build pkg-config procps python3 python3-venv
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev libboost-math-dev
   libspdlog-dev libfmt-dev libgtest-dev nlohmann-json3-dev
   libjpeg-dev libpng-dev zlib1g-dev libssl-dev libicu-dev)
