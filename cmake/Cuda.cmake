@@ -1,4 +1,4 @@
-# libclipsweep_cuda.so: NCCL and CUDA, in a library of its own that the program opens when it sees a driver.
+# libclipsweep_cuda.so: NCCL and CUDA graphs, in a library of its own that the program opens when it sees a driver.
 set(CLIPSWEEP_HAS_CUDA OFF)
 if(NOT CLIPSWEEP_CUDA)
   message(STATUS "CUDA part: off (CLIPSWEEP_CUDA=OFF)")
@@ -13,7 +13,8 @@ if(NOT CUDAToolkit_FOUND OR NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY OR NOT TARG
 endif()
 set(CLIPSWEEP_HAS_CUDA ON)
 message(STATUS "CUDA part: CUDA ${CUDAToolkit_VERSION}, NCCL ${NCCL_LIBRARY}")
-add_library(clipsweep_cuda MODULE common/nccl_backend.cpp)
+add_library(clipsweep_cuda MODULE common/graph_runner.cpp common/nccl_backend.cpp)
+target_compile_options(clipsweep_cuda PRIVATE -Wno-psabi)
 target_include_directories(clipsweep_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(clipsweep_cuda SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
 target_compile_options(clipsweep_cuda PRIVATE -Wall -Wextra)

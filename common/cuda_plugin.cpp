@@ -39,7 +39,9 @@ const CudaPlugin* CudaPlugin::Load() {
     made->device_count_ =
         reinterpret_cast<int (*)()>(::dlsym(library, "clipsweep_cuda_device_count"));
     made->nccl_ = reinterpret_cast<NcclBackend* (*)(int)>(::dlsym(library, "clipsweep_cuda_nccl"));
-    if (made->device_count_ == nullptr || made->nccl_ == nullptr) {
+    made->graph_ =
+        reinterpret_cast<decltype(made->graph_)>(::dlsym(library, "clipsweep_cuda_graph"));
+    if (made->device_count_ == nullptr || made->nccl_ == nullptr || made->graph_ == nullptr) {
       g_why_not = std::string(kName) + " is of another version";
       return nullptr;
     }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/graph_runner.h"
 #include "common/nccl_comm.h"
 
 namespace clipsweep {
@@ -19,9 +20,15 @@ class CudaPlugin {
   std::unique_ptr<NcclBackend> MakeNccl(int device) const {
     return std::unique_ptr<NcclBackend>(nccl_(device));
   }
+  // See GraphRunner; `example` gives the input's shape and type.
+  std::unique_ptr<GraphRunner> MakeGraph(int device, const GraphRunner::Function& function,
+                                         const at::Tensor& example) const {
+    return std::unique_ptr<GraphRunner>(graph_(device, function, example));
+  }
 
  private:
   int (*device_count_)() = nullptr;
+  GraphRunner* (*graph_)(int, const GraphRunner::Function&, const at::Tensor&) = nullptr;
   NcclBackend* (*nccl_)(int) = nullptr;
 };
 

@@ -5,24 +5,19 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <nlohmann/json.hpp>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/sha256.h"
+#include "extract/model_settings.h"
 
 namespace clipsweep {
 namespace {
 
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
 // How many consecutive numbers from 0 have a tensor `prefix<number>suffix`.
-int CountBlocks(const Safetensors& file, const std::string& prefix, const std::string& suffix) {
+int CountBlocks(const Weights& weights, const std::string& prefix, const std::string& suffix) {
   int count = 0;
-  while (file.Has(fmt::format("{}{}{}", prefix, count, suffix))) ++count;
+  while (weights.Has(fmt::format("{}{}{}", prefix, count, suffix))) ++count;
   return count;
 }
 
@@ -32,143 +27,152 @@ int SquareRoot(std::int64_t value) {
   return root * root == value ? static_cast<int>(root) : -1;
 }
 
+std::optional<bool> ParseActivation(const std::string& text) {
+  if (text == "quickgelu") return true;
+  if (text == "gelu") return false;
+  if (text == "auto") return std::nullopt;
+  throw UsageError(
+      fmt::format("--activation: '{}' is none; use auto, quickgelu or gelu", Printable(text)));
+}
+
 }  // namespace
 
-fs::path FindModel(const std::string& spec) {
-  if (fs::is_regular_file(spec)) return spec;
-  const char* folder = std::getenv("CLIPSWEEP_MODELS");
-  std::string stem = spec;
-  std::replace(stem.begin(), stem.end(), '/', '-');
-  if (folder != nullptr) {
-    const fs::path path = fs::path(folder) / (stem + ".safetensors");
-    if (fs::is_regular_file(path)) return path;
-    throw InputError(
-        fmt::format("{}: no such model: neither a file nor {}", Printable(spec), path.string()));
-  }
-  throw InputError(
-      fmt::format("{}: no such model file; give a path, or set CLIPSWEEP_MODELS to the folder of "
-                  "your checkpoints",
-                  Printable(spec)));
+Checkpoint::Checkpoint(const std::filesystem::path& path, const CheckpointOptions& options)
+    : path_(path), sha256_(FileSha256(path)) {
+  const bool published = !ModelOfPublishedArchive(sha256_).empty();
+  OpenedWeights opened = OpenWeights(path, published || options.trusted);
+  form_ = opened.form;
+  config_ = ReadConfig(opened, options);
+  weights_ = std::move(opened.weights);
+  CheckTensors();
 }
 
-Checkpoint::Checkpoint(const fs::path& path, const std::string& activation)
-    : file_(path), sha256_(FileSha256(path)), config_(ReadConfig(activation)) {}
-
-bool Checkpoint::ReadQuickGelu(const std::string& activation) const {
-  if (activation == "quickgelu") return true;
-  if (activation == "gelu") return false;
-  if (activation != "auto") {
-    throw UsageError(fmt::format("--activation: '{}' is none; use auto, quickgelu or gelu",
-                                 Printable(activation)));
-  }
-  std::string text = file_.Metadata("open_clip_config");
-  std::string source = path().string() + " (metadata)";
-  const fs::path beside = path().parent_path() / "open_clip_config.json";
-  if (text.empty() && fs::exists(beside)) {
-    text = ReadFile(beside, std::size_t{1} << 20);
-    source = beside.string();
-  }
-  if (text.empty()) return true;
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("model_cfg") || !json["model_cfg"].is_object()) {
+ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
+                                   const CheckpointOptions& options) const {
+  const std::string shown = path_.string();
+  const Weights& file = *opened.weights;
+  if (!file.Has("token_embedding.weight") || !file.Has("visual.conv1.weight")) {
     throw InputError(
-        fmt::format("{}: is not an open_clip configuration (no model_cfg); mend it or give "
-                    "--activation",
-                    source));
-  }
-  const Json value = json["model_cfg"].value("quick_gelu", Json(false));
-  if (!value.is_boolean())
-    throw InputError(fmt::format("{}: quick_gelu is not true or false", source));
-  return value.get<bool>();
-}
-
-ModelConfig Checkpoint::ReadConfig(const std::string& activation) const {
-  const std::string shown = path().string();
-  if (!file_.Has("token_embedding.weight") || !file_.Has("visual.conv1.weight")) {
-    throw InputError(
-        fmt::format("{}: has no CLIP image and text encoder under open_clip's tensor names; export "
-                    "it with open_clip",
+        fmt::format("{}: has no CLIP image and text encoder under open_clip's, OpenAI's or Hugging "
+                    "Face's tensor names; give a CLIP checkpoint",
                     shown));
   }
-  const auto shape = [&](const std::string& name, std::size_t dims) {
-    const auto& found = file_.Shape(name);
+  const auto side = [&](const std::string& name, std::size_t dims, std::size_t axis) {
+    const auto& found = file.Shape(name);
     if (found.size() != dims) {
       throw InputError(fmt::format("{}: tensor '{}' has {} dimensions, {} needed", shown, name,
                                    found.size(), dims));
     }
-    return found;
+    if (found[axis] < 1 || found[axis] > 1'000'000) {
+      throw InputError(fmt::format("{}: tensor '{}' has a side of {}; is the checkpoint damaged?",
+                                   shown, name, found[axis]));
+    }
+    return static_cast<int>(found[axis]);
   };
+  const ModelSettings settings = ReadModelSettings(path_, opened);
   ModelConfig config;
   config.name = "custom";
-  const auto embedding = shape("token_embedding.weight", 2);
-  config.vocab_size = static_cast<int>(embedding[0]);
-  config.text_width = static_cast<int>(embedding[1]);
-  config.text_heads = std::max(1, config.text_width / 64);
-  config.text_layers = CountBlocks(file_, "transformer.resblocks.", ".ln_1.weight");
-  config.context_length = static_cast<int>(shape("positional_embedding", 2)[0]);
-  config.embed_dim = static_cast<int>(shape("text_projection", 2)[1]);
-  const auto conv = shape("visual.conv1.weight", 4);
-  if (file_.Has("visual.class_embedding")) {
+  config.vocab_size = side("token_embedding.weight", 2, 0);
+  config.text_width = side("token_embedding.weight", 2, 1);
+  config.text_heads = settings.text_heads.value_or(std::max(1, config.text_width / 64));
+  config.text_layers = CountBlocks(file, "transformer.resblocks.", ".ln_1.weight");
+  config.context_length = side("positional_embedding", 2, 0);
+  config.embed_dim = side("text_projection", 2, 1);
+  if (config.text_layers > 0) {
+    config.text_mlp = side("transformer.resblocks.0.mlp.c_fc.weight", 2, 0);
+  }
+  int heads_width = 0;
+  if (file.Has("visual.class_embedding")) {
     config.family = VisionFamily::kViT;
-    config.vision_width = static_cast<int>(conv[0]);
-    config.patch_size = static_cast<int>(conv[2]);
-    config.vision_layers[0] = CountBlocks(file_, "visual.transformer.resblocks.", ".ln_1.weight");
-    const int grid = SquareRoot(shape("visual.positional_embedding", 2)[0] - 1);
-    config.image_size = grid * config.patch_size;
+    config.vision_width = heads_width = side("visual.conv1.weight", 4, 0);
+    config.patch_size = side("visual.conv1.weight", 4, 2);
+    config.vision_layers[0] = CountBlocks(file, "visual.transformer.resblocks.", ".ln_1.weight");
+    if (config.vision_layers[0] > 0) {
+      config.vision_mlp = side("visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0);
+    }
+    config.image_size =
+        SquareRoot(side("visual.positional_embedding", 2, 0) - 1) * config.patch_size;
   } else {
-    config.vision_width = static_cast<int>(conv[0]) * 2;
+    config.vision_width = side("visual.conv1.weight", 4, 0) * 2;
+    heads_width = config.vision_width * 32;
     for (std::size_t stage = 0; stage < 4; ++stage) {
       config.vision_layers[stage] =
-          CountBlocks(file_, fmt::format("visual.layer{}.", stage + 1), ".conv1.weight");
+          CountBlocks(file, fmt::format("visual.layer{}.", stage + 1), ".conv1.weight");
     }
-    const int grid = SquareRoot(shape("visual.attnpool.positional_embedding", 2)[0] - 1);
-    config.image_size = grid * 32;
+    config.image_size = SquareRoot(side("visual.attnpool.positional_embedding", 2, 0) - 1) * 32;
   }
-  if (config.image_size <= 0 || config.text_layers == 0 || config.vision_layers[0] == 0 ||
-      config.vision_width < 2 || config.context_length < 3 ||
-      config.text_width % config.text_heads != 0 ||
-      (config.family == VisionFamily::kResNet &&
-       (config.vision_heads() < 1 || config.vision_width * 32 % config.vision_heads() != 0))) {
-    throw InputError(fmt::format("{}: its tensors describe no CLIP model clipsweep knows", shown));
+  config.vision_heads = settings.vision_heads.value_or(heads_width / settings.vision_head_width);
+  const auto divides = [](int width, int heads) { return heads > 0 && width % heads == 0; };
+  const bool layers = config.family == VisionFamily::kViT
+                          ? config.vision_layers[0] > 0
+                          : std::ranges::all_of(config.vision_layers, [](int n) { return n > 0; });
+  if (config.image_size <= 0 || config.image_size > 10'000 || config.text_layers == 0 || !layers ||
+      config.context_length < 3 || !divides(config.text_width, config.text_heads) ||
+      !divides(heads_width, config.vision_heads)) {
+    throw InputError(fmt::format(
+        "{}: its tensors and configuration describe no CLIP model clipsweep knows", shown));
   }
   if (config.vocab_size != 49408) {
     throw InputError(fmt::format("{}: vocabulary of {} tokens, CLIP's tokenizer has 49408", shown,
                                  config.vocab_size));
   }
+  config.mean = settings.mean.value_or(config.mean);
+  config.deviation = settings.deviation.value_or(config.deviation);
   for (const ModelConfig& known : KnownModels()) {
     if (known.SameShape(config)) config.name = known.name;
   }
-  config.quick_gelu = ReadQuickGelu(activation);
+  const auto wanted = ParseActivation(options.activation);
+  config.quick_gelu = wanted ? wanted : settings.quick_gelu;
   return config;
 }
 
-std::int64_t Checkpoint::parameters() const {
-  std::int64_t total = 0;
-  for (const std::string& name : file_.Names()) {
-    if (name.ends_with("running_mean") || name.ends_with("running_var") ||
-        name.ends_with("num_batches_tracked") || name == "attn_mask" ||
-        name == "input_resolution" || name == "context_length" || name == "vocab_size") {
-      continue;
+void Checkpoint::CheckTensors() {
+  const auto wanted = TensorsOf(config_);
+  for (const auto& [name, spec] : wanted) {
+    if (!weights_->Has(name)) {
+      if (name == "logit_scale") continue;  // features do not depend on it
+      throw InputError(fmt::format("{}: tensor '{}' is missing; is it a whole CLIP checkpoint?",
+                                   path_.string(), name));
     }
-    std::int64_t count = 1;
-    for (std::int64_t side : file_.Shape(name)) count *= side;
-    total += count;
+    const auto& found = weights_->Shape(name);
+    if (found != spec.shape && !(spec.shape.empty() && found == std::vector<std::int64_t>{1})) {
+      throw InputError(
+          fmt::format("{}: tensor '{}' is [{}], the model needs [{}]; is it another model?",
+                      path_.string(), name, fmt::join(found, ", "), fmt::join(spec.shape, ", ")));
+    }
+    std::int64_t count = spec.parameter ? 1 : 0;
+    for (const std::int64_t side : found) count *= side;
+    parameters_ += count;
   }
-  return total;
+  for (const std::string& name : weights_->Names()) {
+    if (wanted.count(name) > 0 || IsIgnoredTensor(name)) continue;
+    throw InputError(fmt::format(
+        "{}: has a tensor '{}' that no CLIP model clipsweep knows has; its features would "
+        "not be this model's",
+        path_.string(), Printable(name)));
+  }
 }
 
-at::Tensor Checkpoint::Take(const std::string& name, const std::vector<std::int64_t>& shape) const {
-  const auto& found = file_.Shape(name);
-  if (found != shape) {
-    throw InputError(
-        fmt::format("{}: tensor '{}' is [{}], the model needs [{}]; is it another model?",
-                    path().string(), name, fmt::join(found, ", "), fmt::join(shape, ", ")));
-  }
-  at::Tensor tensor = file_.Load(name);
+std::string Checkpoint::ActivationName() const {
+  if (!config_.quick_gelu) return "not stated";
+  return *config_.quick_gelu ? "quickgelu" : "gelu";
+}
+
+bool Checkpoint::NeedQuickGelu() const {
+  if (config_.quick_gelu) return *config_.quick_gelu;
+  const bool hugging_face = form_ == CheckpointForm::kHuggingFace;
+  throw InputError(fmt::format(
+      "{}: says nowhere whether it uses QuickGELU, as OpenAI's models, or GELU; put its {} "
+      "beside it, or give --activation quickgelu or gelu",
+      path_.string(), hugging_face ? "config.json" : "open_clip_config.json"));
+}
+
+at::Tensor Checkpoint::Take(const std::string& name) const {
+  at::Tensor tensor = weights_->Load(name);
   if (!at::isfinite(tensor).all().item<bool>()) {
     throw InputError(
         fmt::format("{}: tensor '{}' has values that are not finite; fetch the checkpoint again",
-                    path().string(), name));
+                    path_.string(), name));
   }
   return tensor;
 }

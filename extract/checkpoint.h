@@ -1,50 +1,61 @@
-// A CLIP checkpoint on disk: finds it, tells its architecture from its tensors, hands out checked
-// weights.
+// A CLIP checkpoint on disk, of any form: tells its architecture from its tensors, hands out
+// checked weights.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <set>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "extract/clip_tensors.h"
 #include "extract/model_config.h"
-#include "extract/safetensors.h"
+#include "extract/weights.h"
 
 namespace clipsweep {
 
-// A path, or a name looked for as NAME.safetensors in $CLIPSWEEP_MODELS (slashes in names become
-// '-'). Throws InputError saying where it looked.
-std::filesystem::path FindModel(const std::string& spec);
+struct CheckpointOptions {
+  std::string activation =
+      "auto";            // "auto": what the configuration says; else "quickgelu" or "gelu"
+  bool trusted = false;  // open a TorchScript archive whose SHA-256 is not published
+};
 
 class Checkpoint {
  public:
-  // `activation`: "auto" takes quick_gelu from open_clip_config.json beside the file or in its
-  // metadata
-  // ("open_clip_config"), and QuickGELU, as OpenAI trained, where there is neither; else
-  // "quickgelu" or "gelu". Throws InputError on files that are no CLIP checkpoint, UsageError on a
-  // bad activation.
-  explicit Checkpoint(const std::filesystem::path& path, const std::string& activation = "auto");
+  // Throws InputError on files that are no CLIP checkpoint, naming the tensor that is missing,
+  // misshapen or unknown; UsageError on a bad activation.
+  explicit Checkpoint(const std::filesystem::path& path, const CheckpointOptions& options = {});
 
   const ModelConfig& config() const { return config_; }
   const std::string& sha256() const { return sha256_; }
-  const std::filesystem::path& path() const { return file_.path(); }
-  std::int64_t parameters()
-      const;  // as torch counts them: weights and biases, no running statistics
+  const std::filesystem::path& path() const { return path_; }
+  CheckpointForm form() const { return form_; }
+  // As torch counts them: weights and biases, no running statistics.
+  std::int64_t parameters() const { return parameters_; }
+  // "quickgelu", "gelu", or "not stated".
+  std::string ActivationName() const;
+  // Whether to use QuickGELU. Throws InputError where neither configuration nor option says: a
+  // guess would give wrong features silently.
+  bool NeedQuickGelu() const;
 
-  // The tensor as float32, checked: exactly this shape, every value finite. Throws InputError by
-  // name.
-  at::Tensor Take(const std::string& name, const std::vector<std::int64_t>& shape) const;
+  // The tensor as float32, its values checked to be finite. Throws InputError by name.
+  at::Tensor Take(const std::string& name) const;
+  // Gives back the memory of the weights once encoders are made; Take must not be called any more.
+  void Close() { weights_.reset(); }
 
  private:
-  ModelConfig ReadConfig(const std::string& activation) const;
-  bool ReadQuickGelu(const std::string& activation) const;
+  ModelConfig ReadConfig(const OpenedWeights& opened, const CheckpointOptions& options) const;
+  void CheckTensors();
 
-  Safetensors file_;
+  std::filesystem::path path_;
   std::string sha256_;
+  CheckpointForm form_ = CheckpointForm::kOpenClip;
+  std::unique_ptr<Weights> weights_;
   ModelConfig config_;
+  std::int64_t parameters_ = 0;
 };
 
 }  // namespace clipsweep

@@ -11,20 +11,17 @@ constexpr double kBatchNormEps = 1e-5;
 // Convolution without bias followed by batch norm, as one convolution: w' = w g / sqrt(v + eps),
 // b' = b - m g / sqrt(v + eps), in double precision.
 Convolution Fold(const Checkpoint& checkpoint, const std::string& conv, const std::string& norm,
-                 std::int64_t out, std::int64_t in, std::int64_t k, const at::Device& device) {
-  const auto weight = checkpoint.Take(conv + ".weight", {out, in, k, k}).to(at::kDouble);
-  const auto gain = checkpoint.Take(norm + ".weight", {out}).to(at::kDouble);
-  const auto bias = checkpoint.Take(norm + ".bias", {out}).to(at::kDouble);
-  const auto mean = checkpoint.Take(norm + ".running_mean", {out}).to(at::kDouble);
-  const auto variance = checkpoint.Take(norm + ".running_var", {out}).to(at::kDouble);
+                 const EncoderOptions& options) {
+  const auto take = [&](const std::string& name) { return checkpoint.Take(name).to(at::kDouble); };
+  const auto weight = take(conv + ".weight"), gain = take(norm + ".weight");
+  const auto bias = take(norm + ".bias"), mean = take(norm + ".running_mean");
+  const auto variance = take(norm + ".running_var");
   const auto scale = gain / (variance + kBatchNormEps).sqrt();
   Convolution folded;
-  folded.weight = (weight * scale.view({out, 1, 1, 1}))
-                      .to(at::kFloat)
-                      .contiguous(at::MemoryFormat::ChannelsLast)
-                      .to(device);
-  folded.bias = (bias - mean * scale).to(at::kFloat).to(device);
-  folded.padding = k == 3 ? 1 : 0;
+  folded.weight =
+      options.Place(weight * scale.view({-1, 1, 1, 1})).contiguous(at::MemoryFormat::ChannelsLast);
+  folded.bias = options.Place(bias - mean * scale);
+  folded.padding = weight.size(2) == 3 ? 1 : 0;
   return folded;
 }
 
@@ -63,51 +60,42 @@ at::Tensor ClipResNet::AttentionPool::Apply(const at::Tensor& x) const {
   return at::linear(pooled.transpose(1, 2).reshape({batch, channels}), c_weight, c_bias);
 }
 
-ClipResNet::ClipResNet(const Checkpoint& checkpoint, const at::Device& device) {
+ClipResNet::ClipResNet(const Checkpoint& checkpoint, const EncoderOptions& options) {
   const ModelConfig& config = checkpoint.config();
-  const std::int64_t width = config.vision_width;
-  const auto fold = [&](const std::string& prefix, const std::string& number, std::int64_t out,
-                        std::int64_t in, std::int64_t k) {
-    return Fold(checkpoint, prefix + "conv" + number, prefix + "bn" + number, out, in, k, device);
+  const auto fold = [&](const std::string& prefix, int number) {
+    return Fold(checkpoint, fmt::format("{}conv{}", prefix, number),
+                fmt::format("{}bn{}", prefix, number), options);
   };
-  stem_[0] = fold("visual.", "1", width / 2, 3, 3);
-  stem_[1] = fold("visual.", "2", width / 2, width / 2, 3);
-  stem_[2] = fold("visual.", "3", width, width / 2, 3);
-
-  std::int64_t in = width;
+  for (int i = 0; i < 3; ++i) stem_[i] = fold("visual.", i + 1);
   for (std::size_t stage = 0; stage < 4; ++stage) {
-    const std::int64_t planes = width << stage;
     for (int number = 0; number < config.vision_layers[stage]; ++number) {
       const std::string prefix = fmt::format("visual.layer{}.{}.", stage + 1, number);
       Bottleneck block;
       block.stride = stage > 0 && number == 0 ? 2 : 1;
-      block.conv1 = fold(prefix, "1", planes, in, 1);
-      block.conv2 = fold(prefix, "2", planes, planes, 3);
-      block.conv3 = fold(prefix, "3", planes * 4, planes, 1);
-      block.has_shortcut = block.stride > 1 || in != planes * 4;
+      block.conv1 = fold(prefix, 1);
+      block.conv2 = fold(prefix, 2);
+      block.conv3 = fold(prefix, 3);
+      block.has_shortcut = number == 0;
       if (block.has_shortcut) {
-        block.shortcut = Fold(checkpoint, prefix + "downsample.0", prefix + "downsample.1",
-                              planes * 4, in, 1, device);
+        block.shortcut =
+            Fold(checkpoint, prefix + "downsample.0", prefix + "downsample.1", options);
       }
-      in = planes * 4;
       blocks_.push_back(std::move(block));
     }
   }
-
-  const std::int64_t grid = config.image_size / 32;
-  const auto take = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-    return checkpoint.Take("visual.attnpool." + name, shape).to(device);
+  const auto take = [&](const char* name) {
+    return options.Place(checkpoint.Take(std::string("visual.attnpool.") + name));
   };
-  pool_.heads = config.vision_heads();
-  pool_.positions = take("positional_embedding", {grid * grid + 1, in});
-  pool_.q_weight = take("q_proj.weight", {in, in});
-  pool_.q_bias = take("q_proj.bias", {in});
-  pool_.k_weight = take("k_proj.weight", {in, in});
-  pool_.k_bias = take("k_proj.bias", {in});
-  pool_.v_weight = take("v_proj.weight", {in, in});
-  pool_.v_bias = take("v_proj.bias", {in});
-  pool_.c_weight = take("c_proj.weight", {config.embed_dim, in});
-  pool_.c_bias = take("c_proj.bias", {config.embed_dim});
+  pool_.heads = config.vision_heads;
+  pool_.positions = take("positional_embedding");
+  pool_.q_weight = take("q_proj.weight");
+  pool_.q_bias = take("q_proj.bias");
+  pool_.k_weight = take("k_proj.weight");
+  pool_.k_bias = take("k_proj.bias");
+  pool_.v_weight = take("v_proj.weight");
+  pool_.v_bias = take("v_proj.bias");
+  pool_.c_weight = take("c_proj.weight");
+  pool_.c_bias = take("c_proj.bias");
 }
 
 at::Tensor ClipResNet::Encode(const at::Tensor& images) const {

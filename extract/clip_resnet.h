@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "extract/checkpoint.h"
+#include "extract/encoder_options.h"
 
 namespace clipsweep {
 
@@ -20,9 +21,9 @@ struct Convolution {
 
 class ClipResNet {
  public:
-  ClipResNet(const Checkpoint& checkpoint, const at::Device& device);
+  ClipResNet(const Checkpoint& checkpoint, const EncoderOptions& options);
 
-  // images [B, 3, n, n] float32 channels-last -> features [B, D], not normalised.
+  // images [B, 3, n, n] channels-last -> features [B, D], not normalised.
   at::Tensor Encode(const at::Tensor& images) const;
 
  private:

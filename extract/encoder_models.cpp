@@ -1,9 +1,13 @@
 #include "extract/encoder_models.h"
 
+#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "extract/clip_resnet.h"
+#include "extract/clip_vit.h"
+#include "extract/pixel_scale.h"
 
 namespace clipsweep {
 namespace {
@@ -11,25 +15,33 @@ namespace {
 template <typename Model>
 class Encoder final : public ImageEncoder {
  public:
-  Encoder(const Checkpoint& checkpoint, const std::string& device)
-      : model_(checkpoint, at::Device(device)) {}
-  at::Tensor Encode(const at::Tensor& images) const override { return model_.Encode(images); }
+  Encoder(const Checkpoint& checkpoint, const EncoderOptions& options)
+      : scale_(checkpoint.config(), options), model_(checkpoint, options) {}
+  at::Tensor Encode(const at::Tensor& pixels) const override {
+    return model_.Encode(scale_.Apply(pixels)).to(at::kFloat);
+  }
 
  private:
+  PixelScale scale_;
   Model model_;
 };
 
 }  // namespace
 
+at::ScalarType ParsePrecision(const std::string& text) {
+  if (text == "f32") return at::kFloat;
+  if (text == "f16") return at::kHalf;
+  if (text == "bf16") return at::kBFloat16;
+  throw UsageError(fmt::format("--precision: '{}' is none; use f32, f16 or bf16", Printable(text)));
+}
+
 std::unique_ptr<ImageEncoder> MakeImageEncoder(const Checkpoint& checkpoint,
-                                               const std::string& device) {
+                                               const EncoderOptions& options) {
   switch (checkpoint.config().family) {
-    case VisionFamily::kResNet: return std::make_unique<Encoder<ClipResNet>>(checkpoint, device);
-    case VisionFamily::kViT: break;
+    case VisionFamily::kResNet: return std::make_unique<Encoder<ClipResNet>>(checkpoint, options);
+    case VisionFamily::kViT: return std::make_unique<Encoder<ClipViT>>(checkpoint, options);
   }
-  throw InputError(fmt::format(
-      "{}: {} is a vision transformer, which this version cannot encode; use one of the RN models",
-      checkpoint.path().string(), checkpoint.config().name));
+  throw Error(ExitCode::kInternal, "unknown vision family");
 }
 
 }  // namespace clipsweep

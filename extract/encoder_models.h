@@ -1,24 +1,25 @@
-// The two encoders behind one pair of interfaces, whatever family the checkpoint is of.
+// CLIP's image encoders behind one interface, whatever family the checkpoint is of.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <string>
 
 #include "extract/checkpoint.h"
+#include "extract/encoder_options.h"
 
 namespace clipsweep {
 
 class ImageEncoder {
  public:
   virtual ~ImageEncoder() = default;
-  // images [B, 3, n, n] float32 on the encoder's device -> features [B, D] there. Thread-safe.
-  virtual at::Tensor Encode(const at::Tensor& images) const = 0;
+  // pixels [B, n, n, 3] uint8, as decoded and cropped, on the encoder's device -> features [B, D]
+  // float32 there, not normalised. Thread-safe.
+  virtual at::Tensor Encode(const at::Tensor& pixels) const = 0;
 };
 
-// One row per family; throws InputError for a family this version cannot run.
+// One row per family.
 std::unique_ptr<ImageEncoder> MakeImageEncoder(const Checkpoint& checkpoint,
-                                               const std::string& device);
+                                               const EncoderOptions& options);
 
 }  // namespace clipsweep

@@ -1,6 +1,7 @@
 #include "extract/extract_job.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
@@ -21,30 +22,46 @@ namespace {
 
 constexpr std::int64_t kMostShardImages = 512, kFewestShardImages = 32, kWantedShards = 32;
 
+// "" for CLIP's own mean and deviation, else both.
+std::string Colours(const ModelConfig& model) {
+  const ModelConfig clip;
+  if (model.mean == clip.mean && model.deviation == clip.deviation) return "";
+  return fmt::format(" mean {} deviation {}", fmt::join(model.mean, " "),
+                     fmt::join(model.deviation, " "));
+}
+
 Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
                           const ExtractPlan& plan) {
   const ModelConfig& model = plan.checkpoint->config();
   return {{"model", model.name},
           {"model_sha256", plan.checkpoint->sha256()},
-          {"preprocess", fmt::format("{}-{}", kPreprocessName, model.image_size)},
+          {"preprocess", fmt::format("{}-{}{}", kPreprocessName, model.image_size, Colours(model))},
           {"list_sha256", plan.list.sha256},
+          {"activation", plan.checkpoint->ActivationName()},
+          {"precision", config.model.precision},
           {"dtype", std::string(FloatKindName(config.dtype))},
-          {"batch", std::to_string(config.batch)},
+          {"batch", std::to_string(plan.batch)},
           {"device_kind", compute.kind()}};
 }
 
 ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
-  if (config.batch < 1 || config.batch > kMostShardImages) {
-    throw UsageError(fmt::format("--batch: {} is not in 1..{}", config.batch, kMostShardImages));
+  if (config.batch < 0 || config.batch > kMostShardImages) {
+    throw UsageError(fmt::format("--batch: {} is not in 1..{} (or 0: {} here)", config.batch,
+                                 kMostShardImages, DefaultBatch(compute)));
+  }
+  if (config.decode_workers < 0 || config.decode_workers > 4096) {
+    throw UsageError(fmt::format("--workers: {} is not in 0..4096", config.decode_workers));
   }
   ExtractPlan plan;
+  plan.batch = config.batch > 0 ? config.batch : DefaultBatch(compute);
   std::vector<std::string> classes;
   if (!config.classnames.empty()) classes = ReadClassNames(config.classnames).classes;
   plan.list = ReadImageList(config.images, config.list, classes);
-  plan.checkpoint = std::make_unique<Checkpoint>(FindModel(config.model), config.activation);
-  plan.encoder = MakeImageEncoder(*plan.checkpoint, compute.device);
+  plan.checkpoint = OpenCheckpoint(config.model);
+  plan.encoder = MakeImageEncoder(*plan.checkpoint, MakeEncoderOptions(config.model, compute));
+  plan.checkpoint->Close();
   plan.width = plan.checkpoint->config().embed_dim;
-  plan.shard_images = ShardImages(plan.list.size(), config.batch);
+  plan.shard_images = ShardImages(plan.list.size(), plan.batch);
   plan.shards = (plan.list.size() + plan.shard_images - 1) / plan.shard_images;
   plan.made_from = MakeProvenance(config, compute, plan);
   return plan;
@@ -125,6 +142,8 @@ void RefuseSkipped(const ExtractConfig& config, std::int64_t skipped) {
 
 }  // namespace
 
+std::int64_t DefaultBatch(const Compute& compute) { return compute.on_gpu() ? 128 : 8; }
+
 std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
   const std::int64_t wanted =
       std::max(kFewestShardImages, (images + kWantedShards - 1) / kWantedShards);
@@ -166,31 +185,31 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
     if (done[static_cast<std::size_t>(shard)] == 0) remaining.push_back(shard);
   }
-  const std::vector<std::int64_t> mine =
+  const std::vector<std::int64_t> my_items =
       ItemsOfRank(static_cast<std::int64_t>(remaining.size()), comm);
   LogInfo(
       "extract: {} images in {} shards, {} on disk already, {} for this rank; {} worker(s) on {}",
       plan.list.size(), plan.shards, plan.shards - static_cast<std::int64_t>(remaining.size()),
-      mine.size(), compute.workers, compute.device);
+      my_items.size(), compute.workers, compute.device);
 
+  std::vector<std::int64_t> mine;
   std::int64_t my_images = 0;
-  for (std::int64_t item : mine) {
-    my_images += plan.ImagesIn(remaining[static_cast<std::size_t>(item)]);
+  for (std::int64_t item : my_items) {
+    mine.push_back(remaining[static_cast<std::size_t>(item)]);
+    my_images += plan.ImagesIn(mine.back());
   }
   const std::string label =
       comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");
+  PipelineTimes times;
   {
     Progress progress(label, "images", my_images, comm.is_root());
-    ShardEncoder encoder(config, compute, plan);
-    std::int64_t before = 0;
-    for (std::int64_t item : mine) {
-      ThrowIfInterrupted();
-      const std::int64_t shard = remaining[static_cast<std::size_t>(item)];
-      Shard part =
-          encoder.Run(shard, [&](std::int64_t images) { progress.Update(before + images); });
-      store.Write(shard, part, plan.width);
-      before += plan.ImagesIn(shard);
-    }
+    times = ShardEncoder(config, compute, plan)
+                .Run(
+                    mine,
+                    [&](std::int64_t shard, const Shard& part) {
+                      store.Write(shard, part, plan.width);
+                    },
+                    [&](std::int64_t images) { progress.Update(images); });
   }
   ExtractResult result;
   Agree(comm, [] {});  // every shard is on disk
@@ -204,6 +223,11 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
     }
   });
   Agree(comm, [&] { result = Describe(config, plan); });
+  std::vector<std::int64_t> microseconds = {static_cast<std::int64_t>(times.decode_seconds * 1e6),
+                                            static_cast<std::int64_t>(times.encode_seconds * 1e6)};
+  comm.SumInt64(microseconds);
+  result.decode_seconds = static_cast<double>(microseconds[0]) * 1e-6;
+  result.encode_seconds = static_cast<double>(microseconds[1]) * 1e-6;
   result.shards_computed = static_cast<std::int64_t>(remaining.size());
   result.shards_reused = plan.shards - result.shards_computed;
   return result;

@@ -12,6 +12,7 @@
 #include "common/device.h"
 #include "common/hdf5_file.h"
 #include "common/provenance.h"
+#include "extract/model_options.h"
 
 namespace clipsweep {
 
@@ -20,14 +21,17 @@ namespace clipsweep {
 // the ranks.
 std::int64_t ShardImages(std::int64_t images, std::int64_t batch);
 
+// 8 on a CPU (where more was measured to be slower), 128 on a GPU.
+std::int64_t DefaultBatch(const Compute& compute);
+
 struct ExtractConfig {
-  std::string model;  // path or name
-  std::string activation = "auto";
+  ModelOptions model;
   std::filesystem::path images;      // ImageFolder root
   std::filesystem::path list;        // optional list file
   std::filesystem::path classnames;  // optional: fixes classes and their order
   std::filesystem::path out;
-  std::int64_t batch = 8;  // images an encoder call; part of what is computed
+  std::int64_t batch = 0;  // images an encoder call, part of what is computed; 0: DefaultBatch
+  int decode_workers = 0;  // threads that read and decode; 0: as many as the rank computes with
   FloatKind dtype = FloatKind::kF32;
   bool skip_bad_images = false;
   IfPresent if_present = IfPresent::kReuse;
@@ -40,6 +44,8 @@ struct ExtractResult {
   std::int64_t classes = 0;
   std::int64_t shards_reused = 0;
   std::int64_t shards_computed = 0;
+  double decode_seconds = 0;  // of this run, summed over ranks and threads
+  double encode_seconds = 0;
   bool reused_output = false;  // OUT was there already, made from the same input
   std::string sha256;          // of the file's sealed bytes
 };

@@ -10,25 +10,41 @@ struct Row {
   std::string_view sha256;  // of OpenAI's archive
 };
 
+ModelConfig Text(ModelConfig config, int width, int heads) {
+  config.text_width = width;
+  config.text_heads = heads;
+  config.text_layers = 12;
+  config.text_mlp = 4 * width;
+  config.quick_gelu = true;
+  return config;
+}
+
 ModelConfig ResNet(std::string_view name, int embed_dim, int image_size, std::array<int, 4> layers,
                    int width, int text_width, int text_heads) {
-  return {std::string(name),
-          VisionFamily::kResNet,
-          embed_dim,
-          image_size,
-          layers,
-          width,
-          0,
-          text_width,
-          text_heads,
-          12};
+  ModelConfig config;
+  config.name = name;
+  config.family = VisionFamily::kResNet;
+  config.embed_dim = embed_dim;
+  config.image_size = image_size;
+  config.vision_layers = layers;
+  config.vision_width = width;
+  config.vision_heads = width * 32 / 64;
+  return Text(config, text_width, text_heads);
 }
 
 ModelConfig ViT(std::string_view name, int embed_dim, int image_size, int layers, int width,
                 int patch, int text_width, int text_heads) {
-  return {
-      std::string(name), VisionFamily::kViT, embed_dim, image_size, {layers, 0, 0, 0}, width, patch,
-      text_width,        text_heads,         12};
+  ModelConfig config;
+  config.name = name;
+  config.family = VisionFamily::kViT;
+  config.embed_dim = embed_dim;
+  config.image_size = image_size;
+  config.vision_layers = {layers, 0, 0, 0};
+  config.vision_width = width;
+  config.vision_heads = width / 64;
+  config.vision_mlp = 4 * width;
+  config.patch_size = patch;
+  return Text(config, text_width, text_heads);
 }
 
 const std::vector<Row>& Rows() {
@@ -62,8 +78,8 @@ const std::vector<Row>& Rows() {
 bool ModelConfig::SameShape(const ModelConfig& other) const {
   const auto shape = [](const ModelConfig& m) {
     return std::tie(m.family, m.embed_dim, m.image_size, m.vision_layers, m.vision_width,
-                    m.patch_size, m.text_width, m.text_heads, m.text_layers, m.context_length,
-                    m.vocab_size);
+                    m.vision_heads, m.vision_mlp, m.patch_size, m.text_width, m.text_heads,
+                    m.text_layers, m.text_mlp, m.context_length, m.vocab_size);
   };
   return shape(*this) == shape(other);
 }
@@ -77,9 +93,9 @@ const std::vector<ModelConfig>& KnownModels() {
   return models;
 }
 
-std::string_view PublishedSha256(std::string_view name) {
+std::string_view ModelOfPublishedArchive(std::string_view sha256) {
   for (const Row& row : Rows()) {
-    if (row.config.name == name) return row.sha256;
+    if (row.sha256 == sha256) return row.config.name;
   }
   return "";
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,23 +18,30 @@ struct ModelConfig {
   int image_size = 0;                  // n, the input is n x n pixels
   std::array<int, 4> vision_layers{};  // ResNet blocks a stage; ViT: {layers, 0, 0, 0}
   int vision_width = 0;
-  int patch_size = 0;  // ViT only
+  int vision_heads = 0;  // ResNet: of the attention pool
+  int vision_mlp = 0;    // ViT only, hidden width of a block's two-layer network
+  int patch_size = 0;    // ViT only
   int text_width = 0;
   int text_heads = 0;
   int text_layers = 0;
+  int text_mlp = 0;
   int context_length = 77;
   int vocab_size = 49408;
-  bool quick_gelu = true;  // x * sigmoid(1.702 x), as OpenAI trained; false: exact GELU
+  // true: x * sigmoid(1.702 x), as OpenAI trained; false: exact GELU. Tensors do not tell; empty
+  // where nothing else does.
+  std::optional<bool> quick_gelu;
+  // What pixels / 255 are normalised with.
+  std::array<float, 3> mean{0.48145466f, 0.4578275f, 0.40821073f};
+  std::array<float, 3> deviation{0.26862954f, 0.26130258f, 0.27577711f};
 
-  int vision_heads() const { return vision_width * 32 / 64; }  // of the ResNet's attention pool
-  // Equal but for name and activation.
+  // The architecture's numbers are equal: all but name, activation and normalisation.
   bool SameShape(const ModelConfig& other) const;
 };
 
 // The nine released models.
 const std::vector<ModelConfig>& KnownModels();
 
-// Published SHA-256 of OpenAI's archive of a known model, "" for other names.
-std::string_view PublishedSha256(std::string_view name);
+// Name of the model whose archive, as OpenAI published it, has this SHA-256; "" when there is none.
+std::string_view ModelOfPublishedArchive(std::string_view sha256);
 
 }  // namespace clipsweep

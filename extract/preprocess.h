@@ -1,5 +1,5 @@
-// CLIP's image transform (OpenAI clip/clip.py _transform): shorter side to n by antialiased bicubic
-// on 8-bit pixels, centre crop, RGB, /255, mean and deviation.
+// CLIP's image transform (OpenAI clip/clip.py _transform) as far as pixels are 8 bits wide: shorter
+// side to n by antialiased bicubic, centre crop, RGB. PixelScale does the rest.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,8 @@ struct Size2 {
 };
 Size2 ResizedShape(std::int64_t height, std::int64_t width, std::int64_t n);
 
-// Resized and cropped pixels [n, n, 3], before scaling to floats. The same bytes as Pillow's.
+// Resized and cropped pixels [n, n, 3], before scaling to floats: the same bytes as Pillow's.
 Image ResizeAndCrop(const Image& image, int n);
-
-// Writes float32 [3, n, n] to `out` (planar).
-void Preprocess(const Image& image, int n, float* out);
 
 // Names the transform in provenance; changes whenever its output would.
 inline constexpr const char* kPreprocessName = "clip-bicubic-pillow";

@@ -1,6 +1,5 @@
 #include "extract/shard_encoder.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,78 +8,76 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "extract/batch_encoders.h"
 #include "extract/image_decode.h"
 #include "extract/preprocess.h"
 
 namespace clipsweep {
 
-Shard ShardEncoder::Run(std::int64_t shard, const std::function<void(std::int64_t)>& images_done) {
-  const std::int64_t first = shard * plan_.shard_images;
-  const std::int64_t count = plan_.ImagesIn(shard);
-  const std::int64_t batches = (count + config_.batch - 1) / config_.batch;
-  std::vector<float> features(static_cast<std::size_t>(count * plan_.width));
-  std::vector<std::string> reasons(static_cast<std::size_t>(count));
-  pool_.Run(
-      batches,
-      [&](std::int64_t batch, int) {
-        const std::int64_t at = batch * config_.batch;
-        EncodeBatch(first + at, std::min(config_.batch, count - at),
-                    features.data() + at * plan_.width, reasons.data() + at);
-      },
-      [&](std::int64_t done) { images_done(std::min(count, done * config_.batch)); });
-  Shard out;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto u = static_cast<std::size_t>(i);
-    const std::string& path = plan_.list.paths[static_cast<std::size_t>(first + i)];
-    if (!reasons[u].empty()) {
-      out.skipped.push_back({first + i, path, reasons[u]});
-      continue;
-    }
-    out.rows.push_back(first + i);
-    const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * plan_.width);
-    out.features.insert(out.features.end(), row, row + plan_.width);
+PipelineTimes ShardEncoder::Run(
+    const std::vector<std::int64_t>& shards,
+    const std::function<void(std::int64_t shard, const Shard&)>& receive,
+    const std::function<void(std::int64_t)>& images_done) const {
+  PipelineShape shape;
+  shape.decoders = config_.decode_workers > 0 ? config_.decode_workers : compute_.workers;
+  shape.encoders = compute_.on_gpu() ? 1 : compute_.workers;
+  shape.batch = plan_.batch;
+  shape.image_size = plan_.checkpoint->config().image_size;
+  shape.width = plan_.width;
+  shape.pinned = compute_.on_gpu();
+  std::vector<ShardRange> ranges;
+  for (const std::int64_t shard : shards) {
+    ranges.push_back({shard, shard * plan_.shard_images, plan_.ImagesIn(shard)});
   }
-  return out;
+  const ImagePipeline pipeline(
+      shape, [&](std::int64_t image, std::uint8_t* pixels) { return Decode(image, pixels); },
+      [&] { return MakeBatchEncoder(*plan_.encoder, compute_, shape); });
+  return pipeline.Run(
+      ranges,
+      [&](const ShardRange& range, std::vector<float> features, std::vector<std::string> reasons) {
+        receive(range.shard, Collect(range, std::move(features), std::move(reasons)));
+      },
+      images_done);
 }
 
-void ShardEncoder::EncodeBatch(std::int64_t first, std::int64_t count, float* features,
-                               std::string* reasons) const {
-  const std::int64_t n = plan_.checkpoint->config().image_size;
-  at::Tensor images = at::zeros({config_.batch, 3, n, n});
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::string& name = plan_.list.paths[static_cast<std::size_t>(first + i)];
-    const auto path = plan_.list.root / name;
-    // A file that cannot be read stops the run: it says nothing about the picture.
-    const std::string bytes = ReadFile(path, kMaxImageBytes);
-    try {
-      Preprocess(DecodeImage(bytes), static_cast<int>(n), images[i].mutable_data_ptr<float>());
-    } catch (const ImageError& error) {
-      if (!config_.skip_bad_images) {
-        throw InputError(fmt::format("{}: {}; mend or remove it, or give --on-bad-image skip",
-                                     Printable(path.string()), error.what()));
-      }
-      reasons[i] = error.what();
-    }
+std::string ShardEncoder::Decode(std::int64_t image, std::uint8_t* pixels) const {
+  const auto path = plan_.PathOf(image);
+  // A file that cannot be read stops the run: it says nothing about the picture.
+  const std::string bytes = ReadFile(path, kMaxImageBytes);
+  try {
+    const Image square = ResizeAndCrop(DecodeImage(bytes), plan_.checkpoint->config().image_size);
+    std::ranges::copy(square.rgb, pixels);
+    return "";
+  } catch (const ImageError& error) {
+    if (config_.skip_bad_images) return error.what();
+    throw InputError(fmt::format("{}: {}; mend or remove it, or give --on-bad-image skip",
+                                 Printable(path.string()), error.what()));
   }
-  const at::Tensor encoded =
-      plan_.encoder
-          ->Encode(
-              images.contiguous(at::MemoryFormat::ChannelsLast).to(at::Device(compute_.device)))
-          .to(at::kCPU, at::kFloat)
-          .contiguous();
-  const auto* values = encoded.const_data_ptr<float>();
-  std::copy_n(values, count * plan_.width, features);
-  for (std::int64_t i = 0; i < count; ++i) {
+}
+
+Shard ShardEncoder::Collect(const ShardRange& range, std::vector<float> features,
+                            std::vector<std::string> reasons) const {
+  Shard shard;
+  for (std::int64_t i = 0; i < range.count; ++i) {
+    const std::int64_t image = range.first + i;
+    std::string& reason = reasons[static_cast<std::size_t>(i)];
+    if (!reason.empty()) {
+      shard.skipped.push_back(
+          {image, plan_.list.paths[static_cast<std::size_t>(image)], std::move(reason)});
+      continue;
+    }
+    const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * plan_.width);
     double sum = 0;
-    for (std::int64_t d = 0; d < plan_.width; ++d) sum += std::abs(values[i * plan_.width + d]);
-    if (reasons[i].empty() && (!std::isfinite(sum) || sum == 0)) {
-      throw InputError(fmt::format(
-          "{}: its features are {}; check the checkpoint and this image",
-          Printable(
-              (plan_.list.root / plan_.list.paths[static_cast<std::size_t>(first + i)]).string()),
-          sum == 0 ? "all zero" : "not finite"));
+    for (std::int64_t d = 0; d < plan_.width; ++d) sum += std::abs(row[d]);
+    if (!std::isfinite(sum) || sum == 0) {
+      throw InputError(fmt::format("{}: its features are {}; check the checkpoint and this image",
+                                   Printable(plan_.PathOf(image).string()),
+                                   sum == 0 ? "all zero" : "not finite"));
     }
+    shard.rows.push_back(image);
+    shard.features.insert(shard.features.end(), row, row + plan_.width);
   }
+  return shard;
 }
 
 }  // namespace clipsweep

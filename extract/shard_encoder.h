@@ -1,17 +1,18 @@
-// Images of one shard -> features, on all workers of a rank.
+// Images of a rank's shards -> features, on all its threads.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/image_list.h"
 #include "common/provenance.h"
-#include "common/workers.h"
 #include "extract/checkpoint.h"
 #include "extract/encoder_models.h"
 #include "extract/extract_job.h"
+#include "extract/image_pipeline.h"
 #include "extract/shard_store.h"
 
 namespace clipsweep {
@@ -23,34 +24,38 @@ struct ExtractPlan {
   std::unique_ptr<ImageEncoder> encoder;
   Provenance made_from;
   std::int64_t width = 0;
+  std::int64_t batch = 0;
   std::int64_t shard_images = 0;
   std::int64_t shards = 0;
 
   std::int64_t ImagesIn(std::int64_t shard) const {
     return std::min(shard_images, list.size() - shard * shard_images);
   }
+  std::filesystem::path PathOf(std::int64_t image) const {
+    return list.root / list.paths[static_cast<std::size_t>(image)];
+  }
 };
 
-// Decodes and encodes the images [first, last) of the list; a batch is always full, padded with
-// zeros, so that every encoder call has the same shape and a picture's features do not depend on
-// its neighbours' number.
 class ShardEncoder {
  public:
   ShardEncoder(const ExtractConfig& config, const Compute& compute, const ExtractPlan& plan)
-      : config_(config), compute_(compute), plan_(plan), pool_(compute.workers) {}
+      : config_(config), compute_(compute), plan_(plan) {}
 
-  // `images_done` gets the number of images finished, on the calling thread. Throws InputError
-  // naming the image that cannot be used (unless it may be skipped).
-  Shard Run(std::int64_t shard, const std::function<void(std::int64_t)>& images_done);
+  // Calls `receive` with each shard as it is finished and `images_done` now and then, both on the
+  // calling thread. Throws InputError naming the image that cannot be used (unless it may be
+  // skipped).
+  PipelineTimes Run(const std::vector<std::int64_t>& shards,
+                    const std::function<void(std::int64_t shard, const Shard&)>& receive,
+                    const std::function<void(std::int64_t)>& images_done) const;
 
  private:
-  void EncodeBatch(std::int64_t first, std::int64_t count, float* features,
-                   std::string* reasons) const;
+  std::string Decode(std::int64_t image, std::uint8_t* pixels) const;
+  Shard Collect(const ShardRange& range, std::vector<float> features,
+                std::vector<std::string> reasons) const;
 
   const ExtractConfig& config_;
   const Compute& compute_;
   const ExtractPlan& plan_;
-  WorkerPool pool_;
 };
 
 }  // namespace clipsweep

@@ -37,8 +37,10 @@ Plan MakePlan(const TextConfig& config, const Compute& compute) {
   Plan plan;
   plan.names = ReadClassNames(config.classnames);
   plan.templates = ReadTemplates(config.templates);
-  plan.checkpoint = std::make_unique<Checkpoint>(FindModel(config.model), config.activation);
-  plan.encoder = std::make_unique<ClipText>(*plan.checkpoint, at::Device(compute.device));
+  plan.checkpoint = OpenCheckpoint(config.model);
+  plan.encoder =
+      std::make_unique<ClipText>(*plan.checkpoint, MakeEncoderOptions(config.model, compute));
+  plan.checkpoint->Close();
   Sha256 names, templates;
   for (std::size_t c = 0; c < plan.names.names.size(); ++c) {
     names.Update(plan.names.classes[c] + "\t" + plan.names.names[c] + "\n");
@@ -47,7 +49,8 @@ Plan MakePlan(const TextConfig& config, const Compute& compute) {
   const ModelConfig& model = plan.checkpoint->config();
   plan.made_from = {{"model", model.name},
                     {"model_sha256", plan.checkpoint->sha256()},
-                    {"activation", model.quick_gelu ? "quickgelu" : "gelu"},
+                    {"activation", plan.checkpoint->ActivationName()},
+                    {"precision", config.model.precision},
                     {"classnames_sha256", names.Hex()},
                     {"templates_sha256", templates.Hex()},
                     {"device_kind", compute.kind()}};

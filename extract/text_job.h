@@ -9,12 +9,12 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/provenance.h"
+#include "extract/model_options.h"
 
 namespace clipsweep {
 
 struct TextConfig {
-  std::string model;
-  std::string activation = "auto";
+  ModelOptions model;
   std::filesystem::path classnames;
   std::string templates = "imagenet-1";
   std::filesystem::path out;

@@ -9,6 +9,7 @@
 #include <limits>
 #include <sstream>
 
+#include "extract/text_clean.h"
 #include "extract/vocabulary.h"
 
 namespace clipsweep {
@@ -16,7 +17,7 @@ namespace {
 
 constexpr int kMerges = 49152 - 256 - 2;
 const std::string kWordEnd = "</w>";
-constexpr std::string_view kStart = "<|startoftext|>", kEnd = "<|endoftext|>";
+constexpr std::string_view kStart = "<start_of_text>", kEnd = "<end_of_text>";
 
 void AppendUtf8(UChar32 point, std::string& out) { icu::UnicodeString(point).toUTF8String(out); }
 
@@ -58,8 +59,8 @@ Kind KindOf(UChar32 point) {
 // The pieces of simple_tokenizer's pattern, in its order of preference: the two special tokens,
 // contractions, runs of letters, single numbers, runs of anything else but space.
 std::vector<std::string> SplitWords(const icu::UnicodeString& text) {
-  static const std::array<icu::UnicodeString, 9> kFixed = {icu::UnicodeString("<|startoftext|>"),
-                                                           icu::UnicodeString("<|endoftext|>"),
+  static const std::array<icu::UnicodeString, 9> kFixed = {icu::UnicodeString("<start_of_text>"),
+                                                           icu::UnicodeString("<end_of_text>"),
                                                            icu::UnicodeString("'s"),
                                                            icu::UnicodeString("'t"),
                                                            icu::UnicodeString("'re"),
@@ -151,8 +152,7 @@ void Tokenizer::EncodeWord(const std::string& word, std::vector<std::int32_t>& o
 }
 
 std::vector<std::int32_t> Tokenizer::Encode(std::string_view text) const {
-  icu::UnicodeString unicode = icu::UnicodeString::fromUTF8(
-      icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
+  icu::UnicodeString unicode = icu::UnicodeString::fromUTF8(CleanText(text));
   unicode.toLower(icu::Locale::getRoot());
   std::vector<std::int32_t> tokens;
   for (const std::string& word : SplitWords(unicode)) EncodeWord(word, tokens);

@@ -1,5 +1,5 @@
-// CLIP's byte-pair tokenizer (openai/CLIP simple_tokenizer.py): lower-cased text, split into
-// letters, single digits and punctuation runs, merged by the 48,894 merges of
+// CLIP's byte-pair tokenizer (openai/CLIP simple_tokenizer.py): cleaned (CleanText), lower-cased
+// text, split into letters, single digits and punctuation runs, merged by the 48,894 merges of
 // bpe_simple_vocab_16e6.
 #pragma once
 

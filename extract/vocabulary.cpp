@@ -5,19 +5,9 @@
 #include <cstddef>
 
 #include "common/error.h"
+#include "extract/embed_file.h"
 
-// The assembler copies the file into read-only data; CMake passes its path and tracks its changes.
-asm(".section .rodata\n"
-    ".global clipsweep_vocabulary_begin\n"
-    ".global clipsweep_vocabulary_end\n"
-    "clipsweep_vocabulary_begin:\n"
-    ".incbin \"" CLIPSWEEP_VOCABULARY_FILE
-    "\"\n"
-    "clipsweep_vocabulary_end:\n"
-    ".previous\n");
-
-extern "C" const unsigned char clipsweep_vocabulary_begin[];
-extern "C" const unsigned char clipsweep_vocabulary_end[];
+CLIPSWEEP_EMBED_FILE(clipsweep_vocabulary, CLIPSWEEP_VOCABULARY_FILE);
 
 namespace clipsweep {
 

@@ -75,8 +75,8 @@ class ExperimentCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
+    AddModelOptions(options, &config_.model);
     options.add_options()
-        ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
         ("train", Required(&train_), "image folder of the keys: one sub-folder per class")
         ("val", Optional(&val_), "image folder that chooses alpha, beta and epoch")
         ("test", Required(&test_), "image folder that is measured")
@@ -90,7 +90,6 @@ class ExperimentCommand final : public Command {
         ("epochs", Default(&config_.epochs), "of Tip-Adapter-F")
         ("batch", Default(&config_.batch), "of Tip-Adapter-F")
         ("lr", Default(&config_.lr), "of Tip-Adapter-F")
-        ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
         ("fresh", Switch(&config_.fresh), "make everything anew")
         ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
     // clang-format on

@@ -18,16 +18,16 @@ class ExtractCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
+    AddModelOptions(options, &config_.model);
     options.add_options()
-        ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
         ("images", Required(&images_), "folder with one sub-folder per class")
         ("out", Required(&out_), "feature file to write")
         ("list", Optional(&list_), "take only these images: lines of path or path<TAB>class")
         ("classnames", Optional(&classnames_), "fix the classes and their order to those of this file")
-        ("batch", Default(&config_.batch), "images per encoder call")
+        ("batch", Default(&config_.batch), "images per encoder call; 0: 8 on a CPU, 128 on a GPU")
+        ("workers", Default(&config_.decode_workers), "threads that read and decode images; 0: as --threads")
         ("dtype", Default(&dtype_), "how features are stored: f32 or f16")
         ("on-bad-image", Default(&on_bad_image_), "fail, or skip and record it")
-        ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
     // clang-format on
   }
@@ -61,6 +61,8 @@ class ExtractCommand final : public Command {
                    {"shards_computed", result.shards_computed},
                    {"shards_reused", result.shards_reused},
                    {"up_to_date", result.reused_output},
+                   {"decode_seconds", result.decode_seconds},
+                   {"encode_seconds", result.encode_seconds},
                    {"sha256", result.sha256}};
     return output;
   }

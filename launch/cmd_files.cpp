@@ -109,6 +109,9 @@ class InspectCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     options.add_options()("target", Required(&target_),
                           "a clipsweep file, a checkpoint, or a model's name");
+    options.add_options()(
+        "trust-checkpoint", Switch(&model_.trusted),
+        "open a TorchScript archive that is not one of OpenAI's; it can run code");
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -154,8 +157,10 @@ class InspectCommand final : public Command {
     }
   }
 
-  CommandOutput InspectModel() const {
-    const Checkpoint checkpoint(FindModel(target_));
+  CommandOutput InspectModel() {
+    model_.model = target_;
+    const std::unique_ptr<Checkpoint> opened = OpenCheckpoint(model_);
+    const Checkpoint& checkpoint = *opened;
     const ModelConfig& config = checkpoint.config();
     CommandOutput output;
     const std::string layers = config.family == VisionFamily::kResNet
@@ -170,19 +175,20 @@ class InspectCommand final : public Command {
         config.family == VisionFamily::kResNet ? "ResNet" : "ViT", layers, config.vision_width,
         checkpoint.parameters(), config.image_size, config.context_length, config.vocab_size,
         config.embed_dim, config.text_layers, config.text_width, config.text_heads,
-        config.quick_gelu ? "QuickGELU" : "GELU", checkpoint.sha256());
+        checkpoint.ActivationName(), checkpoint.sha256());
     output.json = {{"model", config.name},
                    {"parameters", checkpoint.parameters()},
                    {"input_resolution", config.image_size},
                    {"context_length", config.context_length},
                    {"vocab_size", config.vocab_size},
                    {"embed_dim", config.embed_dim},
-                   {"activation", config.quick_gelu ? "quickgelu" : "gelu"},
+                   {"activation", checkpoint.ActivationName()},
                    {"sha256", checkpoint.sha256()}};
     return output;
   }
 
   std::string target_;
+  ModelOptions model_;
 };
 
 class TokenizeCommand final : public Command {

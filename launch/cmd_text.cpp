@@ -20,13 +20,12 @@ class TextCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
+    AddModelOptions(options, &config_.model);
     options.add_options()
-        ("model", Required(&config_.model), "checkpoint file, or a name found in $CLIPSWEEP_MODELS")
         ("classnames", Required(&classnames_), "class names: lines or JSON, see docs/file-formats.md")
         ("templates", Default(&config_.templates),
          "imagenet-1, imagenet-7, imagenet-80, or a file with one template a line")
         ("out", Required(&out_), "text file to write")
-        ("activation", Default(&config_.activation), "of the text encoder: auto, quickgelu or gelu")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
     // clang-format on
   }

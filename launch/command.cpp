@@ -37,4 +37,15 @@ std::string TunedLabel(const std::string& tuned_on) {
   return tuned_on == "none" ? "" : fmt::format(" (tuned on {})", tuned_on);
 }
 
+void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target) {
+  // clang-format off
+  options.add_options()
+      ("model", Required(&target->model), "checkpoint file or folder, or a name such as RN50 or ViT-B/32 found in "
+       "$CLIPSWEEP_MODELS or ~/.cache/clip")
+      ("activation", Default(&target->activation), "auto (what the checkpoint's configuration says), quickgelu or gelu")
+      ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, f16 or bf16")
+      ("trust-checkpoint", Switch(&target->trusted), "open a TorchScript archive that is not one of OpenAI's; it can run code");
+  // clang-format on
+}
+
 }  // namespace clipsweep

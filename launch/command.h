@@ -9,6 +9,7 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "extract/model_options.h"
 
 namespace clipsweep {
 
@@ -83,6 +84,9 @@ boost::program_options::typed_value<T>* Default(T* target) {
 inline boost::program_options::typed_value<bool>* Switch(bool* target) {
   return boost::program_options::bool_switch(target);
 }
+
+// --model, --activation, --precision, --trust-checkpoint.
+void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target);
 
 // {"samples", "top1", "top5", "top1_accuracy", "top5_accuracy"}: counts, and fractions of 1.
 Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5);

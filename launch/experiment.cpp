@@ -100,7 +100,6 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   const auto extract = [&](const std::string& split, const std::filesystem::path& images) {
     ExtractConfig job;
     job.model = config.model;
-    job.activation = config.activation;
     job.images = images;
     job.classnames = config.classnames;
     job.out = config.run / (split + ".h5");
@@ -117,7 +116,6 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
 
   TextConfig text;
   text.model = config.model;
-  text.activation = config.activation;
   text.classnames = config.classnames;
   text.templates = config.templates;
   text.out = config.run / "text.h5";

@@ -10,13 +10,14 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "extract/model_options.h"
 #include "finetune/finetune_job.h"
 #include "sweep/sweep_job.h"
 
 namespace clipsweep {
 
 struct ExperimentConfig {
-  std::string model, activation = "auto";
+  ModelOptions model;
   std::filesystem::path train, val, test;  // image folders; val may be empty with tune "test"
   std::filesystem::path classnames;
   std::string templates = "imagenet-1";

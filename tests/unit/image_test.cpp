@@ -1,10 +1,12 @@
 // Decoders and the transform on pictures made here; the oracle tests compare real ones with Pillow.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <png.h>
 
 #include "common/random.h"
 #include "extract/image_decode.h"
 #include "extract/model_config.h"
+#include "extract/pixel_scale.h"
 #include "extract/preprocess.h"
 
 namespace clipsweep {
@@ -81,16 +83,32 @@ TEST(Preprocess, AConstantPictureStaysConstant) {
   image.width = 50;
   image.height = 31;
   image.rgb.assign(50 * 31 * 3, 128);
-  std::vector<float> out(3 * 64 * 64);
-  Preprocess(image, 64, out.data());
-  EXPECT_FLOAT_EQ(out[0], (128.0f / 255.0f - 0.48145466f) / 0.26862954f);
-  EXPECT_FLOAT_EQ(out[2 * 64 * 64 + 99], (128.0f / 255.0f - 0.40821073f) / 0.27577711f);
+  const Image square = ResizeAndCrop(image, 64);
+  EXPECT_EQ(square.rgb, std::vector<std::uint8_t>(64 * 64 * 3, 128));
+}
+
+TEST(PixelScale, EveryLevelIsTheReferences) {
+  ModelConfig config;
+  config.mean = {0.5f, 0.4f, 0.3f};
+  config.deviation = {0.25f, 0.26f, 0.27f};
+  at::Tensor pixels = at::arange(256, at::kByte).view({1, 16, 16, 1}).repeat({1, 1, 1, 3});
+  const at::Tensor scaled = PixelScale(config, {}).Apply(pixels);
+  EXPECT_EQ(scaled.sizes(), (std::vector<std::int64_t>{1, 3, 16, 16}));
+  EXPECT_TRUE(scaled.is_contiguous(at::MemoryFormat::ChannelsLast));
+  for (int v = 0; v < 256; ++v) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      const float want = (static_cast<float>(v) / 255.0f - config.mean[c]) / config.deviation[c];
+      EXPECT_EQ(scaled[0][static_cast<int>(c)][v / 16][v % 16].item<float>(), want);
+    }
+  }
 }
 
 TEST(Models, TheTableHasNineRows) {
   EXPECT_EQ(KnownModels().size(), 9u);
-  EXPECT_EQ(PublishedSha256("RN50").substr(0, 8), "afeb0e10");
-  EXPECT_EQ(PublishedSha256("custom"), "");
+  EXPECT_EQ(
+      ModelOfPublishedArchive("afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"),
+      "RN50");
+  EXPECT_EQ(ModelOfPublishedArchive(""), "");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/random.h"
 #include "extract/checkpoint.h"
+#include "extract/model_folder.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

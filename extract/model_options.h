@@ -1,0 +1,23 @@
+// Which checkpoint, and how to run it: what every command with --model asks for.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/device.h"
+#include "extract/checkpoint.h"
+#include "extract/encoder_options.h"
+
+namespace clipsweep {
+
+struct ModelOptions : CheckpointOptions {
+  std::string model;              // path or name, see FindModel
+  std::string precision = "f32";  // of the encoders' arithmetic: f32, f16, bf16
+};
+
+// Finds, opens and checks it. Throws InputError and UsageError.
+std::unique_ptr<Checkpoint> OpenCheckpoint(const ModelOptions& options);
+
+EncoderOptions MakeEncoderOptions(const ModelOptions& options, const Compute& compute);
+
+}  // namespace clipsweep

@@ -1,0 +1,28 @@
+// What a checkpoint's tensors cannot tell: activation, numbers of heads, pixel normalisation. Read
+// from the configuration that comes with it, in open_clip's or Hugging Face's form.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <optional>
+
+#include "extract/weights.h"
+
+namespace clipsweep {
+
+struct ModelSettings {
+  std::optional<bool> quick_gelu;
+  int vision_head_width = 64;       // channels a head of the image encoder
+  std::optional<int> vision_heads;  // where the configuration counts heads instead
+  std::optional<int> text_heads;
+  std::optional<std::array<float, 3>> mean, deviation;
+};
+
+// Looks for, in this order:
+//   open_clip: "open_clip_config" in the file's metadata, open_clip_config.json beside it;
+//   Hugging Face: config.json and preprocessor_config.json beside it.
+// OpenAI's archives have none and need none. A setting that would make another model of it than
+// clipsweep computes is refused by name (InputError), never ignored.
+ModelSettings ReadModelSettings(const std::filesystem::path& path, const OpenedWeights& opened);
+
+}  // namespace clipsweep
