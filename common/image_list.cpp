@@ -19,13 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool IsImageName(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return ending == ".jpg" || ending == ".jpeg" || ending == ".png";
-}
-
 using Entry = std::pair<std::string, std::string>;  // path relative to root, class
 
 std::vector<Entry> ScanFolders(const fs::path& root) {
@@ -44,8 +37,9 @@ std::vector<Entry> ScanFolders(const fs::path& root) {
       entries.emplace_back(file.path().lexically_relative(root).generic_string(), name);
     }
     if (entries.size() == before) {
-      throw InputError(fmt::format("{}: class folder has no .jpg, .jpeg or .png; fill or remove it",
-                                   folder.path().string()));
+      throw InputError(
+          fmt::format("{}: class folder has no .jpg, .jpeg, .png or .webp; fill or remove it",
+                      folder.path().string()));
     }
   }
   if (entries.empty()) {
@@ -95,6 +89,13 @@ std::string Fingerprint(const ImageList& list) {
 }
 
 }  // namespace
+
+bool IsImageName(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".webp";
+}
 
 ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
                         const std::vector<std::string>& classes) {

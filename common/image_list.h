@@ -19,7 +19,10 @@ struct ImageList {
   std::int64_t size() const { return static_cast<std::int64_t>(paths.size()); }
 };
 
-// `list_file` empty: every .jpg, .jpeg, .png (any case) below root/CLASS/. Else lines
+// Whether the name ends as pictures do: .jpg, .jpeg, .png, .webp in any case.
+bool IsImageName(const std::filesystem::path& path);
+
+// `list_file` empty: every picture by name below root/CLASS/. Else lines
 // "path<TAB>class", or "path" whose first folder is the class; paths relative to `root`.
 // `classes` empty: the folder names found. Else exactly these classes in this order: one without
 // images, or an image of another class, is refused. Throws InputError naming the folder or line.

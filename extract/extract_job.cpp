@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -201,6 +202,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   const std::string label =
       comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");
   PipelineTimes times;
+  const auto begin = std::chrono::steady_clock::now();
   {
     Progress progress(label, "images", my_images, comm.is_root());
     times = ShardEncoder(config, compute, plan)
@@ -211,6 +213,9 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
                     },
                     [&](std::int64_t images) { progress.Update(images); });
   }
+  std::vector<std::int64_t> slowest = {std::chrono::duration_cast<std::chrono::microseconds>(
+                                           std::chrono::steady_clock::now() - begin)
+                                           .count()};
   ExtractResult result;
   Agree(comm, [] {});  // every shard is on disk
   Agree(comm, [&] {
@@ -226,6 +231,8 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::vector<std::int64_t> microseconds = {static_cast<std::int64_t>(times.decode_seconds * 1e6),
                                             static_cast<std::int64_t>(times.encode_seconds * 1e6)};
   comm.SumInt64(microseconds);
+  comm.MaxInt64(slowest);
+  result.pipeline_seconds = static_cast<double>(slowest[0]) * 1e-6;
   result.decode_seconds = static_cast<double>(microseconds[0]) * 1e-6;
   result.encode_seconds = static_cast<double>(microseconds[1]) * 1e-6;
   result.shards_computed = static_cast<std::int64_t>(remaining.size());

@@ -46,6 +46,7 @@ struct ExtractResult {
   std::int64_t shards_computed = 0;
   double decode_seconds = 0;  // of this run, summed over ranks and threads
   double encode_seconds = 0;
+  double pipeline_seconds = 0;  // from the first image to the last shard, of the slowest rank
   bool reused_output = false;  // OUT was there already, made from the same input
   std::string sha256;          // of the file's sealed bytes
 };

@@ -1,4 +1,5 @@
-// JPEG and PNG bytes to 8-bit RGB, as Pillow's Image.open(..).convert("RGB") gives them.
+// JPEG, PNG and (where libwebp was there at build time) WebP bytes to 8-bit RGB, as Pillow's
+// Image.open(..).convert("RGB") gives them.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,7 @@ Image DecodeImage(std::string_view bytes);
 
 Image DecodeJpeg(std::string_view bytes);
 Image DecodePng(std::string_view bytes);
+Image DecodeWebp(std::string_view bytes);
 
 // Throws ImageError when width x height is zero or over kMaxPixels.
 void CheckImageSize(std::int64_t width, std::int64_t height);

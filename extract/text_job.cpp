@@ -14,16 +14,13 @@
 #include "common/stage_output.h"
 #include "common/text_file.h"
 #include "common/workers.h"
-#include "extract/clip_text.h"
-#include "extract/tokenizer.h"
+#include "extract/text_encode.h"
 
 namespace clipsweep {
 namespace {
 
-// A work item is 16 classes; their prompts go through the encoder 16 at a time. Both are fixed, so
-// a class's row does not depend on ranks or threads.
+// A work item is 16 classes: fixed, so that a class's row does not depend on ranks or threads.
 constexpr std::int64_t kClassesPerItem = 16;
-constexpr std::int64_t kBatch = 16;
 
 struct Plan {
   ClassNames names;
@@ -60,31 +57,17 @@ Plan MakePlan(const TextConfig& config, const Compute& compute) {
 // Unit rows of classes [first, first + count) into out [count, D].
 void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t first,
                    std::int64_t count, float* out) {
-  const std::int64_t context = plan.checkpoint->config().context_length;
   const auto templates = static_cast<std::int64_t>(plan.templates.size());
-  const std::int64_t prompts = count * templates;
-  const std::int64_t padded = (prompts + kBatch - 1) / kBatch * kBatch;
-  at::Tensor tokens = at::zeros({padded, context}, at::kLong);
-  tokens.select(1, 0).fill_(tokenizer.end_token());  // what padding rows say
-  auto* rows = tokens.mutable_data_ptr<std::int64_t>();
-  for (std::int64_t p = 0; p < prompts; ++p) {
-    const std::string& name = plan.names.names[static_cast<std::size_t>(first + p / templates)];
-    const std::string prompt =
-        FillTemplate(plan.templates[static_cast<std::size_t>(p % templates)], name);
-    bool cut = false;
-    const auto encoded = tokenizer.EncodePadded(prompt, context, &cut);
-    if (cut)
-      LogWarning("text: '{}' is longer than {} tokens and was cut", Printable(prompt), context);
-    std::copy(encoded.begin(), encoded.end(), rows + p * context);
+  std::vector<std::string> prompts;
+  for (std::int64_t c = first; c < first + count; ++c) {
+    for (const std::string& text : plan.templates) {
+      prompts.push_back(FillTemplate(text, plan.names.names[static_cast<std::size_t>(c)]));
+    }
   }
-  std::vector<at::Tensor> parts;
-  for (std::int64_t at_row = 0; at_row < padded; at_row += kBatch) {
-    parts.push_back(
-        plan.encoder->Encode(tokens.narrow(0, at_row, kBatch)).to(at::kCPU, at::kFloat));
-  }
-  const auto norm = [](const at::Tensor& t) { return t / t.norm(2, {-1}, /*keepdim=*/true); };
-  const at::Tensor each = norm(at::cat(parts).narrow(0, 0, prompts));
-  const at::Tensor mean = norm(each.view({count, templates, -1}).mean(1)).contiguous();
+  const at::Tensor each =
+      EncodePrompts(*plan.encoder, tokenizer, plan.checkpoint->config().context_length, prompts);
+  const at::Tensor summed = each.view({count, templates, -1}).mean(1);
+  const at::Tensor mean = (summed / summed.norm(2, {-1}, /*keepdim=*/true)).contiguous();
   if (!at::isfinite(mean).all().item<bool>()) {
     throw InputError(fmt::format("{}: the text encoder gave values that are not finite",
                                  plan.checkpoint->path().string()));

@@ -63,6 +63,7 @@ class ExtractCommand final : public Command {
                    {"up_to_date", result.reused_output},
                    {"decode_seconds", result.decode_seconds},
                    {"encode_seconds", result.encode_seconds},
+                   {"pipeline_seconds", result.pipeline_seconds},
                    {"sha256", result.sha256}};
     return output;
   }

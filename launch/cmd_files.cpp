@@ -12,7 +12,6 @@
 #include "common/text_file.h"
 #include "extract/checkpoint.h"
 #include "extract/shard_store.h"
-#include "extract/tokenizer.h"
 #include "finetune/adapter_file.h"
 #include "launch/command.h"
 #include "sweep/sweep_job.h"
@@ -191,40 +190,9 @@ class InspectCommand final : public Command {
   ModelOptions model_;
 };
 
-class TokenizeCommand final : public Command {
- public:
-  std::string name() const override { return "tokenize"; }
-  std::string summary() const override { return "text -> CLIP token numbers"; }
-  std::string example() const override { return "clipsweep tokenize 'Hello World!'"; }
-  std::string positional() const override { return "words"; }
-
-  void AddOptions(boost::program_options::options_description& options) override {
-    options.add_options()("words", Required(&texts_), "texts, one argument each");
-  }
-
-  CommandOutput Run(const CommandContext& context) override {
-    CommandOutput output;
-    if (!context.comm.is_root()) return output;
-    const Tokenizer tokenizer;
-    output.json["tokens"] = Json::array();
-    for (const std::string& text : texts_) {
-      std::vector<std::int32_t> tokens = tokenizer.Encode(text);
-      tokens.insert(tokens.begin(), tokenizer.start_token());
-      tokens.push_back(tokenizer.end_token());
-      output.text += fmt::format("{}\n", fmt::join(tokens, " "));
-      output.json["tokens"].push_back(tokens);
-    }
-    return output;
-  }
-
- private:
-  std::vector<std::string> texts_;
-};
-
 }  // namespace
 
 std::unique_ptr<Command> MakeVerifyCommand() { return std::make_unique<VerifyCommand>(); }
 std::unique_ptr<Command> MakeInspectCommand() { return std::make_unique<InspectCommand>(); }
-std::unique_ptr<Command> MakeTokenizeCommand() { return std::make_unique<TokenizeCommand>(); }
 
 }  // namespace clipsweep

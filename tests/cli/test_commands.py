@@ -125,7 +125,7 @@ def test_half_precision_features(digits, demo, tmp_path):
 
 def test_inspect_and_verify(demo):
     out = run_ok("inspect", DEMO_MODEL).out
-    for figure in ("3825027", "64", "77", "49408", "QuickGELU"):
+    for figure in ("3825027", "64", "77", "49408", "quickgelu"):
         assert figure in out
     assert "features" in run_ok("inspect", demo / "test.h5").out
     assert "whole" in run_ok("verify", demo / "test.h5", demo / "text.h5").out
