@@ -26,7 +26,7 @@ done
 
 packages=(build-essential cmake ninja-build pkg-config procps python3 python3-venv
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev libboost-math-dev
-  libspdlog-dev libfmt-dev libgtest-dev nlohmann-json3-dev
+  libspdlog-dev libfmt-dev libgtest-dev clang nlohmann-json3-dev
   libjpeg-dev libpng-dev libwebp-dev zlib1g-dev libssl-dev libicu-dev)
 
 if [ "$use_apt" = 1 ] && command -v apt-get >/dev/null; then

@@ -57,6 +57,7 @@ def test_odd_and_broken_pictures(data, tmp_path):
 
 WRITABLE = [(mode, "png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")]
 WRITABLE += [(mode, "jpg") for mode in ("1", "L", "RGB", "CMYK")]
+WRITABLE += [(mode, "webp") for mode in ("L", "RGB", "RGBA", "P")]
 
 
 @pytest.mark.parametrize("mode,kind", WRITABLE)
@@ -72,3 +73,25 @@ def test_every_mode(tmp_path, mode, kind):
     [(line, got)] = ours([path], 32, tmp_path)
     assert line == "ok"
     assert np.array_equal(got, pillow(path, 32))
+
+
+def gradient(alpha=False):
+    rng = np.random.default_rng(2)
+    return Image.fromarray(rng.integers(0, 256, (9, 11, 4 if alpha else 3), dtype=np.uint8)).resize((90, 70), Image.BICUBIC)
+
+
+def test_webp_kinds(tmp_path):
+    """Lossless, with transparent pixels, animated (the first frame counts), and cut off."""
+    paths = [tmp_path / f"{name}.webp" for name in ("lossless", "alpha", "animated", "cut")]
+    gradient().save(paths[0], lossless=True)
+    gradient(alpha=True).save(paths[1], exact=True)
+    gradient().save(paths[2], save_all=True, append_images=[gradient().rotate(90)], duration=100)
+    paths[3].write_bytes(paths[0].read_bytes()[:-200])
+    for path, (line, got) in zip(paths, ours(paths, 32, tmp_path), strict=True):
+        try:
+            want = pillow(path, 32)
+        except Exception:
+            assert line.startswith("refused: WebP"), (path.name, line)
+            continue
+        assert line == "ok", (path.name, line)
+        assert np.array_equal(got, want), path.name
