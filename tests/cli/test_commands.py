@@ -202,12 +202,9 @@ def test_openai_archives_are_opened_only_when_known(digits, tmp_path):
     with safe_open(DEMO_MODEL, "pt") as file:
         state = {k: file.get_tensor(k) for k in file.keys()}
     torch.jit.script(Archive(state)).save(tmp_path / "own.pt")
-    convert = [sys.executable, ROOT / "launch/convert_openai.py", tmp_path / "own.pt", "--out", tmp_path / "own.safetensors"]
-    refused = subprocess.run(convert, capture_output=True, text=True)
-    assert refused.returncode == 3 and "no published model" in refused.stderr and refused.stderr.count("\n") == 1
-    assert not (tmp_path / "own.safetensors").exists()
-    subprocess.run([*convert, "--trust-checkpoint"], check=True, capture_output=True)
-    for model, out in ((tmp_path / "own.safetensors", "a.h5"), (DEMO_MODEL, "b.h5")):
-        run_ok("extract", "--model", model, "--images", digits / "val", "--out", tmp_path / out)
+    refused = run("inspect", tmp_path / "own.pt")
+    assert refused.code == 3 and len(refused.errors) == 1 and "--trust-checkpoint" in refused.errors[0]
+    run_ok("extract", "--model", tmp_path / "own.pt", "--images", digits / "val", "--out", tmp_path / "a.h5", "--trust-checkpoint")
+    run_ok("extract", "--model", DEMO_MODEL, "--images", digits / "val", "--out", tmp_path / "b.h5")
     with h5py.File(tmp_path / "a.h5") as ours, h5py.File(tmp_path / "b.h5") as demo_file:
         assert np.array_equal(ours["features"][:], demo_file["features"][:])
