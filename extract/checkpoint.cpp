@@ -21,6 +21,8 @@ int CountBlocks(const Weights& weights, const std::string& prefix, const std::st
   return count;
 }
 
+constexpr int kWidestOfOpenAi = 1024;  // ViT-L/14
+
 int SquareRoot(std::int64_t value) {
   std::int64_t root = 0;
   while ((root + 1) * (root + 1) <= value) ++root;
@@ -69,7 +71,8 @@ ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
     }
     return static_cast<int>(found[axis]);
   };
-  const ModelSettings settings = ReadModelSettings(path_, opened);
+  const ModelSettings settings =
+      ReadModelSettings(path_, opened, !ModelOfPublishedArchive(sha256_).empty());
   ModelConfig config;
   config.name = "custom";
   config.vocab_size = side("token_embedding.weight", 2, 0);
@@ -120,6 +123,25 @@ ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
   config.deviation = settings.deviation.value_or(config.deviation);
   for (const ModelConfig& known : KnownModels()) {
     if (known.SameShape(config)) config.name = known.name;
+  }
+  for (const ModelSettings::Size& size : settings.sizes) {
+    if (config.*size.field == size.value) continue;
+    throw InputError(fmt::format(
+        "{} is {}, the tensors of {} say {}; does this configuration belong to another model?",
+        size.where, size.value, shown, config.*size.field));
+  }
+  if (config.name == "custom" && !settings.heads_stated) {
+    const std::string wanted_file =
+        opened.form == CheckpointForm::kHuggingFace ? "config.json" : "open_clip_config.json";
+    // The larger released vision transformers (ViT-H, ViT-g, ViT-bigG) have wider heads.
+    if (config.family == VisionFamily::kViT && config.vision_width > kWidestOfOpenAi) {
+      throw InputError(fmt::format(
+          "{}: nothing says how many attention heads this size has; put its {} beside it", shown,
+          wanted_file));
+    }
+    LogWarning(
+        "{}: heads are taken to be 64 channels wide, as OpenAI's; its {} beside it would say",
+        shown, wanted_file);
   }
   const auto wanted = ParseActivation(options.activation);
   config.quick_gelu = wanted ? wanted : settings.quick_gelu;

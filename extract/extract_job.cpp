@@ -21,7 +21,7 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kMostShardImages = 512, kFewestShardImages = 32, kWantedShards = 32;
+constexpr std::int64_t kMostShardImages = kMostBatch, kFewestShardImages = 32, kWantedShards = 32;
 
 // "" for CLIP's own mean and deviation, else both.
 std::string Colours(const ModelConfig& model) {
@@ -39,6 +39,7 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
           {"preprocess", fmt::format("{}-{}{}", kPreprocessName, model.image_size, Colours(model))},
           {"list_sha256", plan.list.sha256},
           {"activation", plan.checkpoint->ActivationName()},
+          {"heads", std::to_string(model.vision_heads)},
           {"precision", config.model.precision},
           {"dtype", std::string(FloatKindName(config.dtype))},
           {"batch", std::to_string(plan.batch)},
@@ -46,10 +47,6 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
 }
 
 ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
-  if (config.batch < 0 || config.batch > kMostShardImages) {
-    throw UsageError(fmt::format("--batch: {} is not in 1..{} (or 0: {} here)", config.batch,
-                                 kMostShardImages, DefaultBatch(compute)));
-  }
   if (config.decode_workers < 0 || config.decode_workers > 4096) {
     throw UsageError(fmt::format("--workers: {} is not in 0..4096", config.decode_workers));
   }

@@ -21,6 +21,9 @@ namespace clipsweep {
 // the ranks.
 std::int64_t ShardImages(std::int64_t images, std::int64_t batch);
 
+// A batch is at most a shard.
+inline constexpr std::int64_t kMostBatch = 512;
+
 // 8 on a CPU (where more was measured to be slower), 128 on a GPU.
 std::int64_t DefaultBatch(const Compute& compute);
 
@@ -47,8 +50,8 @@ struct ExtractResult {
   double decode_seconds = 0;  // of this run, summed over ranks and threads
   double encode_seconds = 0;
   double pipeline_seconds = 0;  // from the first image to the last shard, of the slowest rank
-  bool reused_output = false;  // OUT was there already, made from the same input
-  std::string sha256;          // of the file's sealed bytes
+  bool reused_output = false;   // OUT was there already, made from the same input
+  std::string sha256;           // of the file's sealed bytes
 };
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm);

@@ -88,15 +88,13 @@ void HuggingFaceWeights::Add(const std::string& name, std::vector<std::string> s
   Parts parts;
   for (const std::string& source : sources) {
     if (!inner_->Has(source)) return;
-    const auto& shape = inner_->Shape(source);
-    if (parts.shape.empty()) {
-      parts.shape = shape;
-    } else if (shape.empty() || shape.size() != parts.shape.size() ||
-               !std::equal(shape.begin() + 1, shape.end(), parts.shape.begin() + 1)) {
-      return;
-    } else {
-      parts.shape[0] += shape[0];
-    }
+    if (inner_->Shape(source) != inner_->Shape(sources[0])) return;
+  }
+  parts.shape = inner_->Shape(sources[0]);
+  if (sources.size() > 1) {
+    constexpr std::int64_t kMostRows = std::int64_t{1} << 32;
+    if (parts.shape.empty() || parts.shape[0] > kMostRows) return;
+    parts.shape[0] *= static_cast<std::int64_t>(sources.size());
   }
   if (transposed) {
     if (parts.shape.size() != 2) return;

@@ -58,13 +58,8 @@ class Job {
   PipelineTimes Run(const ImagePipeline::Receive& receive, const ImagePipeline::Tick& tick) {
     std::vector<std::jthread> threads;
     try {
-      for (int i = 0; i < shape_.decoders; ++i) threads.emplace_back([&] { Guard(&Job::Decode); });
-      for (int i = 0; i < shape_.encoders; ++i) threads.emplace_back([&] { Guard(&Job::Encode); });
+      StartThreads(threads);
       ReceiveAll(receive, tick);
-    } catch (const std::system_error&) {
-      Stop(std::make_exception_ptr(UsageError("--threads, --workers: the system allows no " +
-                                              std::to_string(shape_.decoders + shape_.encoders) +
-                                              " threads; give fewer")));
     } catch (...) {
       Stop(std::current_exception());
     }
@@ -74,6 +69,16 @@ class Job {
   }
 
  private:
+  void StartThreads(std::vector<std::jthread>& threads) {
+    try {
+      for (int i = 0; i < shape_.decoders; ++i) threads.emplace_back([&] { Guard(&Job::Decode); });
+      for (int i = 0; i < shape_.encoders; ++i) threads.emplace_back([&] { Guard(&Job::Encode); });
+    } catch (const std::system_error&) {
+      throw UsageError("--threads, --workers: the system allows no " +
+                       std::to_string(shape_.decoders + shape_.encoders) + " threads; give fewer");
+    }
+  }
+
   std::int64_t Batches(const ShardRange& range) const {
     return (range.count + shape_.batch - 1) / shape_.batch;
   }

@@ -5,7 +5,10 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "extract/model_config.h"
 #include "extract/weights.h"
 
 namespace clipsweep {
@@ -15,14 +18,26 @@ struct ModelSettings {
   int vision_head_width = 64;       // channels a head of the image encoder
   std::optional<int> vision_heads;  // where the configuration counts heads instead
   std::optional<int> text_heads;
+  bool heads_stated =
+      false;  // else heads are 64 channels wide, which holds for OpenAI's sizes only
   std::optional<std::array<float, 3>> mean, deviation;
+  // Sizes the configuration states, to be held against the tensors'.
+  struct Size {
+    std::string where;  // "config.json vision_config patch_size"
+    int value;
+    int ModelConfig::*field;
+  };
+  std::vector<Size> sizes;
 };
 
 // Looks for, in this order:
 //   open_clip: "open_clip_config" in the file's metadata, open_clip_config.json beside it;
-//   Hugging Face: config.json and preprocessor_config.json beside it.
-// OpenAI's archives have none and need none. A setting that would make another model of it than
+//   Hugging Face: config.json and preprocessor_config.json beside it;
+//   OpenAI: none is needed (QuickGELU, heads of 64 channels); open_clip_config.json beside an
+//   archive that is not one of theirs is read.
+// A setting that would make another model of it than
 // clipsweep computes is refused by name (InputError), never ignored.
-ModelSettings ReadModelSettings(const std::filesystem::path& path, const OpenedWeights& opened);
+ModelSettings ReadModelSettings(const std::filesystem::path& path, const OpenedWeights& opened,
+                                bool published);
 
 }  // namespace clipsweep

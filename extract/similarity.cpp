@@ -28,15 +28,19 @@ constexpr double kLogitScale = 100;
 std::vector<fs::path> FindImages(const std::vector<fs::path>& given) {
   std::vector<fs::path> found;
   for (const fs::path& path : given) {
-    if (!fs::is_directory(path)) {
+    std::error_code code;
+    if (!fs::is_directory(path, code)) {
       found.push_back(path);
       continue;
     }
     std::vector<fs::path> inside;
-    for (const auto& entry : fs::directory_iterator(path)) {
-      if (entry.is_regular_file() && IsImageName(entry.path())) {
-        inside.push_back(entry.path());
-      }
+    fs::directory_iterator entry(path, code);
+    for (; !code && entry != fs::directory_iterator(); entry.increment(code)) {
+      if (IsImageName(entry->path())) inside.push_back(entry->path());
+    }
+    if (code) {
+      throw InputError(fmt::format("{}: cannot be listed ({}); check --images",
+                                   Printable(path.string()), code.message()));
     }
     std::sort(inside.begin(), inside.end());
     found.insert(found.end(), inside.begin(), inside.end());

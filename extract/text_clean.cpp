@@ -1,5 +1,6 @@
 #include "extract/text_clean.h"
 
+#include <fmt/core.h>
 #include <unicode/locid.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "extract/html_entities.h"
 
 namespace clipsweep {
@@ -150,6 +152,11 @@ std::u32string FixLine(std::u32string line, bool references) {
 }  // namespace
 
 std::string CleanText(std::string_view text) {
+  if (text.size() > kMaxTextBytes) {
+    throw InputError(
+        fmt::format("a text of {} bytes, beginning '{}', is longer than the {} allowed",
+                    text.size(), Printable(std::string(text.substr(0, 40))), kMaxTextBytes));
+  }
   const std::u32string points = ToPoints(icu::UnicodeString::fromUTF8(
       icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size()))));
   std::u32string fixed;

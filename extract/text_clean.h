@@ -6,13 +6,18 @@
 // through as it is.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace clipsweep {
 
-// UTF-8 in (invalid bytes become U+FFFD), UTF-8 out. White space is not collapsed: the tokenizer
-// skips it.
+// Cleaning takes a time that grows with the square of some texts; 77 tokens need far less than
+// this.
+inline constexpr std::size_t kMaxTextBytes = 16384;
+
+// Throws InputError for more than kMaxTextBytes. UTF-8 in (invalid bytes become U+FFFD), UTF-8 out.
+// White space is not collapsed: the tokenizer skips it.
 std::string CleanText(std::string_view text);
 
 }  // namespace clipsweep

@@ -47,6 +47,7 @@ Plan MakePlan(const TextConfig& config, const Compute& compute) {
   plan.made_from = {{"model", model.name},
                     {"model_sha256", plan.checkpoint->sha256()},
                     {"activation", plan.checkpoint->ActivationName()},
+                    {"heads", std::to_string(model.text_heads)},
                     {"precision", config.model.precision},
                     {"classnames_sha256", names.Hex()},
                     {"templates_sha256", templates.Hex()},

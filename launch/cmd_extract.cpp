@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <boost/optional.hpp>
+
 #include "common/error.h"
 #include "extract/extract_job.h"
 #include "launch/command.h"
@@ -24,7 +26,7 @@ class ExtractCommand final : public Command {
         ("out", Required(&out_), "feature file to write")
         ("list", Optional(&list_), "take only these images: lines of path or path<TAB>class")
         ("classnames", Optional(&classnames_), "fix the classes and their order to those of this file")
-        ("batch", Default(&config_.batch), "images per encoder call; 0: 8 on a CPU, 128 on a GPU")
+        ("batch", Optional(&batch_), "images per encoder call; 8 on a CPU, 128 on a GPU")
         ("workers", Default(&config_.decode_workers), "threads that read and decode images; 0: as --threads")
         ("dtype", Default(&dtype_), "how features are stored: f32 or f16")
         ("on-bad-image", Default(&on_bad_image_), "fail, or skip and record it")
@@ -36,6 +38,12 @@ class ExtractCommand final : public Command {
     if (on_bad_image_ != "fail" && on_bad_image_ != "skip") {
       throw UsageError(
           fmt::format("--on-bad-image: '{}' is none; use fail or skip", on_bad_image_));
+    }
+    if (batch_) {
+      if (*batch_ < 1 || *batch_ > kMostBatch) {
+        throw UsageError(fmt::format("--batch: {} is not in 1..{}", *batch_, kMostBatch));
+      }
+      config_.batch = *batch_;
     }
     config_.images = images_;
     config_.out = out_;
@@ -70,6 +78,7 @@ class ExtractCommand final : public Command {
 
  private:
   bool fresh_ = false;
+  boost::optional<std::int64_t> batch_;
   ExtractConfig config_;
   std::string images_, out_, list_, classnames_, dtype_ = "f32", on_bad_image_ = "fail";
 };

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from conftest import DEMO_MODEL, DEMO_TEMPLATES, PROGRAM, run, run_ok
 
-CONFIG = {"open_clip_config": json.dumps({"model_cfg": {"quick_gelu": True}})}
+CONFIG = {"open_clip_config": json.dumps({"model_cfg": {"quick_gelu": True, "vision_cfg": {"width": 10},
+                                                        "text_cfg": {"width": 64, "heads": 1}}})}
 
 
 @pytest.fixture(scope="session")
@@ -168,3 +169,29 @@ def test_workers_and_threads_change_no_byte(digits, tmp_path):
         seen.add(run_ok("extract", "--model", DEMO_MODEL, "--images", digits / "val", "--out", tmp_path / "v.h5", "--fresh",
                         "--threads", threads, "--workers", workers, json_path=tmp_path / "e.json").json["sha256"])
     assert len(seen) == 1
+
+
+def test_hostile_configuration(tmp_path, state):
+    """Values nested too deep to copy, sizes of another model, none at all."""
+    deep = '{"model_cfg":{"x":' + "[" * 400_000 + "]" * 400_000 + "}}"
+    save_file(state, tmp_path / "a.safetensors", metadata={"open_clip_config": deep})
+    refused(tmp_path / "a.safetensors", tmp_path, "nested too deep")
+    (tmp_path / "m").mkdir()
+    save_file(state, tmp_path / "m/b.safetensors")
+    warned = run("inspect", tmp_path / "m/b.safetensors")
+    assert warned.code == 0 and "heads are taken to be 64 channels wide" in warned.err
+    unsaid = text_of(tmp_path / "m/b.safetensors", tmp_path)
+    assert unsaid.code == 3 and len(unsaid.errors) == 1 and "--activation" in unsaid.errors[0]
+    sizes = {"model_cfg": {"embed_dim": 128, "quick_gelu": True, "vision_cfg": {"image_size": 64, "width": 10},
+                           "text_cfg": {"width": 64, "heads": 1}}}
+    (tmp_path / "m/open_clip_config.json").write_text(json.dumps(sizes))
+    assert text_of(tmp_path / "m/b.safetensors", tmp_path).code == 0
+    sizes["model_cfg"]["vision_cfg"]["image_size"] = 224
+    (tmp_path / "m/open_clip_config.json").write_text(json.dumps(sizes))
+    refused(tmp_path / "m/b.safetensors", tmp_path, "image_size", "224", "64")
+
+
+def test_very_long_text_is_refused(tmp_path):
+    (tmp_path / "t.txt").write_text("&amp;" + "amp;" * 20_000 + "\n")
+    result = run("tokenize", "--file", tmp_path / "t.txt")
+    assert result.code == 3 and "longer than the 16384 allowed" in result.errors[0]

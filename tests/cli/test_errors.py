@@ -147,19 +147,6 @@ def test_spoiled_checkpoints_are_named_by_tensor(digits, tmp_path):
                                           digits / "classnames.txt", "--out", tmp_path / "t.h5")
 
 
-def test_vision_transformers_are_refused_clearly(digits, tmp_path):
-    import open_clip
-    from safetensors.torch import save_file
-    vision = {"layers": 1, "width": 64, "patch_size": 16, "image_size": 32}
-    text = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1}
-    model = open_clip.CLIP(32, vision, text, quick_gelu=True)
-    save_file({k: v.contiguous() for k, v in model.state_dict().items() if v.is_floating_point()},
-              tmp_path / "v.safetensors")
-    fails(3, "vision transformer")("extract", "--model", tmp_path / "v.safetensors", "--images", digits / "val",
-                                   "--out", tmp_path / "f.h5")
-    run_ok("text", "--model", tmp_path / "v.safetensors", "--classnames", digits / "classnames.txt", "--out",
-           tmp_path / "t.h5")
-
 
 def test_a_sweep_of_other_files_is_refused_and_test_is_called_test(demo, caltech_like, tmp_path):
     sweep = ["--alpha", "1:3:1", "--beta", "1:3:1", "--out", tmp_path / "s.h5"]

@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import models
 from conftest import run, run_ok
@@ -113,7 +114,27 @@ def test_gelu_comes_from_the_configuration(name, pictures, tmp_path):
 
 def test_gelu_of_hugging_face(pictures, tmp_path):
     model = models.random_model("ViT-B-32", quick_gelu=False)
-    check(model, models.save_hugging_face(model, tmp_path / "hf", quick_gelu=False).parent, pictures[2], tmp_path)
+    folder = models.save_hugging_face(model, tmp_path / "hf", quick_gelu=False).parent
+    check(model, folder, pictures[2], tmp_path)
+
+    def refused(*words):
+        result = run("inspect", folder)
+        assert result.code == 3 and len(result.errors) == 1, result.err
+        assert all(word in result.errors[0] for word in words), result.errors[0]
+
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False}))
+    refused("do_normalize")
+    (folder / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": 224}, "crop_size": 112}))
+    refused("crop_size", "112", "224")
+    (folder / "preprocessor_config.json").unlink()
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(dict(config, text_config_dict={"hidden_act": "quick_gelu"})))
+    refused("hidden_act")
+    (folder / "config.json").write_text(json.dumps(config))
+    state = load_file(folder / "model.safetensors")
+    name = "text_model.encoder.layers.0.self_attn.q_proj.bias"
+    save_file(dict(state, **{name: torch.tensor(0.0)}), folder / "model.safetensors")
+    refused("attn.in_proj_bias")
 
 
 def test_heads_and_colours_come_from_the_configuration(pictures, tmp_path):
