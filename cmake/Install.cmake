@@ -8,5 +8,5 @@ if(CLIPSWEEP_HAS_CUDA)
   install(TARGETS clipsweep_cuda LIBRARY DESTINATION lib)
 endif()
 install(FILES launch/imagenet-rn50.ini launch/import_tip_adapter.py DESTINATION share/clipsweep)
-install(FILES LICENSE extract/data/LICENSE.clip-vocabulary
+install(FILES LICENSE extract/data/LICENSE.clip-vocabulary extract/data/LICENSE.html-entities
   DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/clipsweep)
