@@ -29,6 +29,8 @@ class Comm {
 
   // all [size * mine.size()], rank-major. Every rank passes the same length.
   virtual void AllGather(std::span<const float> mine, std::span<float> all) = 0;
+  // On rank 0 what every rank passed, rank-major, lengths free to differ; empty elsewhere.
+  virtual std::vector<std::vector<std::int64_t>> Gather(std::span<const std::int64_t> mine) = 0;
   virtual void Broadcast(std::span<std::byte> bytes, int root) = 0;
   virtual void Barrier() = 0;
 
@@ -50,6 +52,9 @@ class SelfComm final : public Comm {
   void MaxInt64(std::span<std::int64_t>) override {}
   void MaxFloat(std::span<float>) override {}
   void AllGather(std::span<const float> mine, std::span<float> all) override;
+  std::vector<std::vector<std::int64_t>> Gather(std::span<const std::int64_t> mine) override {
+    return {{mine.begin(), mine.end()}};
+  }
   void Broadcast(std::span<std::byte>, int) override {}
   void Barrier() override {}
 };

@@ -114,6 +114,36 @@ void MpiComm::AllGather(std::span<const float> mine, std::span<float> all) {
         "MPI_Allgather");
 }
 
+std::vector<std::vector<std::int64_t>> MpiComm::Gather(std::span<const std::int64_t> mine) {
+  bytes_sent_ += static_cast<std::int64_t>(mine.size_bytes());
+  const auto length = static_cast<std::int64_t>(mine.size());
+  std::vector<std::int64_t> lengths(is_root() ? static_cast<std::size_t>(size_) : 0);
+  Check(MPI_Gather(&length, 1, MPI_INT64_T, lengths.data(), 1, MPI_INT64_T, 0, comm_),
+        "MPI_Gather");
+  const auto pieces = [&](std::int64_t* data, std::int64_t count, const auto& move) {
+    for (std::int64_t at = 0; at < count; at += static_cast<std::int64_t>(kMaxCount)) {
+      move(data + at, static_cast<int>(std::min(static_cast<std::int64_t>(kMaxCount), count - at)));
+    }
+  };
+  if (!is_root()) {
+    pieces(const_cast<std::int64_t*>(mine.data()), length, [&](std::int64_t* data, int count) {
+      Check(MPI_Send(data, count, MPI_INT64_T, 0, 0, comm_), "MPI_Send");
+    });
+    return {};
+  }
+  std::vector<std::vector<std::int64_t>> all{{mine.begin(), mine.end()}};
+  for (int rank = 1; rank < size_; ++rank) {
+    auto& theirs =
+        all.emplace_back(static_cast<std::size_t>(lengths[static_cast<std::size_t>(rank)]));
+    pieces(theirs.data(), static_cast<std::int64_t>(theirs.size()),
+           [&](std::int64_t* data, int count) {
+             Check(MPI_Recv(data, count, MPI_INT64_T, rank, 0, comm_, MPI_STATUS_IGNORE),
+                   "MPI_Recv");
+           });
+  }
+  return all;
+}
+
 void MpiComm::Broadcast(std::span<std::byte> bytes, int root) {
   if (rank_ == root) bytes_sent_ += static_cast<std::int64_t>(bytes.size());
   for (std::size_t at = 0; at < bytes.size(); at += kMaxCount) {

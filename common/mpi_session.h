@@ -52,6 +52,7 @@ class MpiComm final : public Comm {
   void MaxInt64(std::span<std::int64_t> values) override;
   void MaxFloat(std::span<float> values) override;
   void AllGather(std::span<const float> mine, std::span<float> all) override;
+  std::vector<std::vector<std::int64_t>> Gather(std::span<const std::int64_t> mine) override;
   void Broadcast(std::span<std::byte> bytes, int root) override;
   void Barrier() override;
   void Free();

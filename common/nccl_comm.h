@@ -55,6 +55,9 @@ class NcclComm final : public Comm {
   void MaxInt64(std::span<std::int64_t> values) override { parent_.MaxInt64(values); }
   void MaxFloat(std::span<float> values) override;
   void AllGather(std::span<const float> mine, std::span<float> all) override;
+  std::vector<std::vector<std::int64_t>> Gather(std::span<const std::int64_t> mine) override {
+    return parent_.Gather(mine);
+  }
   void Broadcast(std::span<std::byte> bytes, int root) override { parent_.Broadcast(bytes, root); }
   void Barrier() override { parent_.Barrier(); }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/kernel_targets.h"
+#include "sweep/key_layout.h"
 
 namespace clipsweep {
 namespace {
@@ -49,24 +50,24 @@ constexpr std::int64_t kSlotRun = 16;
 }  // namespace
 
 CLIPSWEEP_KERNEL_TARGETS
-void ClassSums(const KeyLayout& layout, const float* distance, std::span<const std::int64_t> shots,
-               double low, double step, std::int64_t first, std::int64_t count, float* out) {
+void ClassSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double low, double step,
+               std::int64_t first, std::int64_t count, float* out) {
   const float beta = static_cast<float>(low + static_cast<double>(first) * step);
   const float delta = static_cast<float>(step);
-  const std::int64_t padded = layout.padded_classes();
-  for (std::int64_t g = 0; g < layout.groups; ++g) {
+  const std::int64_t padded = keys.groups * kLanes;
+  for (std::int64_t g = 0; g < keys.groups; ++g) {
     Lanes total[kAnchorEvery];
     for (std::int64_t j = 0; j < count; ++j) total[j] = Lanes{};
     std::int64_t slot = 0;
     for (std::size_t k = 0; k < shots.size(); ++k) {
-      const std::int64_t until = std::min(shots[k], layout.slots);
+      const std::int64_t until = std::min(shots[k], keys.slots);
       while (slot < until) {
         const std::int64_t run = std::min(kSlotRun, until - slot);
         Lanes e[kSlotRun], r[kSlotRun];
         for (std::int64_t s = 0; s < run; ++s) {
-          const std::int64_t at = (g * layout.slots + slot + s) * kLanes;
-          const Lanes d = Load(distance + at);
-          e[s] = ExpLanes(-beta * d) * Load(layout.weight.data() + at);
+          const std::int64_t at = (g * keys.slots + slot + s) * kLanes;
+          const Lanes d = Load(keys.distance + at);
+          e[s] = ExpLanes(-beta * d) * Load(keys.weight + at);
           r[s] = ExpLanes(-delta * d);
         }
         for (std::int64_t j = 0; j < count; ++j) {
@@ -81,6 +82,37 @@ void ClassSums(const KeyLayout& layout, const float* distance, std::span<const s
       }
       float* rows = out + static_cast<std::int64_t>(k) * count * padded + g * kLanes;
       for (std::int64_t j = 0; j < count; ++j) Store(rows + j * padded, total[j]);
+    }
+  }
+}
+
+CLIPSWEEP_KERNEL_TARGETS
+void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double low, double step,
+                std::int64_t first, std::int64_t anchors, float* out) {
+  constexpr std::int64_t kMost = 8;  // anchors at a time, whose sums stay in registers
+  const double stride = static_cast<double>(kAnchorEvery) * step;
+  const std::int64_t padded = keys.groups * kLanes;
+  for (std::int64_t done = 0; done < anchors; done += kMost) {
+    const std::int64_t some = std::min(kMost, anchors - done);
+    const float beta = static_cast<float>(low + static_cast<double>(first + done) * stride);
+    for (std::int64_t g = 0; g < keys.groups; ++g) {
+      Lanes total[kMost];
+      for (std::int64_t j = 0; j < some; ++j) total[j] = Lanes{};
+      std::int64_t slot = 0;
+      for (std::size_t k = 0; k < shots.size(); ++k) {
+        for (const std::int64_t until = std::min(shots[k], keys.slots); slot < until; ++slot) {
+          const std::int64_t at = (g * keys.slots + slot) * kLanes;
+          const Lanes d = Load(keys.distance + at);
+          Lanes e = ExpLanes(-beta * d) * Load(keys.weight + at);
+          const Lanes r = ExpLanes(-static_cast<float>(stride) * d);
+          for (std::int64_t j = 0; j < some; ++j) {
+            total[j] += e;
+            e *= r;
+          }
+        }
+        float* rows = out + (static_cast<std::int64_t>(k) * anchors + done) * padded + g * kLanes;
+        for (std::int64_t j = 0; j < some; ++j) Store(rows + j * padded, total[j]);
+      }
     }
   }
 }

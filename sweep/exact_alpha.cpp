@@ -1,8 +1,10 @@
 #include "sweep/exact_alpha.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "common/kernel_targets.h"
 
@@ -11,9 +13,9 @@ namespace {
 
 constexpr int kTop = 5;
 
-// hit[c] = 1 where the label's lead over c is not clearly positive at both ends of the axis. The
-// lead is linear in alpha, so a class not hit never beats the label between them. `margin` covers
-// float rounding.
+// hit[c] = 1 where the label's lead over c is not clearly positive at both ends of the alpha axis,
+// its difference of sums being `first` or `last`, whichever is worse. The lead is linear in alpha,
+// so a class not hit never beats the label between the ends.
 CLIPSWEEP_KERNEL_TARGETS
 void MarkHits(const float* __restrict z, const float* __restrict s, std::int64_t count, float zy,
               float sy, float low, float high, float margin, std::uint8_t* __restrict hit) {
@@ -21,6 +23,29 @@ void MarkHits(const float* __restrict z, const float* __restrict s, std::int64_t
     const float dz = zy - z[c], ds = sy - s[c];
     const float lead = std::min(dz + low * ds, dz + high * ds);
     hit[c] = lead <= margin ? 1 : 0;
+  }
+}
+
+CLIPSWEEP_KERNEL_TARGETS
+void MarkCandidates(const float* __restrict z, const float* __restrict first,
+                    const float* __restrict last, std::int64_t count, float zy, float sy_first,
+                    float sy_last, float low, float high, float margin,
+                    std::uint8_t* __restrict hit) {
+  for (std::int64_t c = 0; c < count; ++c) {
+    const float dz = zy - z[c], ds = std::min(sy_first - first[c], sy_last - last[c]);
+    const float lead = std::min(dz + low * ds, dz + high * ds);
+    hit[c] = lead <= margin ? 1 : 0;
+  }
+}
+
+template <typename Use>
+void ForHits(const std::vector<std::uint8_t>& hit, std::int64_t count, const Use& use) {
+  for (std::int64_t at = 0; at < count; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, hit.data() + at, 8);
+    for (std::int64_t i = at; word != 0; ++i, word >>= 8) {
+      if ((word & 0xff) != 0) use(i);
+    }
   }
 }
 
@@ -36,51 +61,87 @@ std::int64_t Border(std::int64_t guess, std::int64_t n, bool at_start, const Pre
 
 }  // namespace
 
-AlphaCounter::AlphaCounter(const Axis& alpha, std::int64_t classes, std::int64_t padded,
-                           double most_sum)
-    : alphas_(alpha.Values()),
-      classes_(classes),
-      padded_(padded),
-      low_(static_cast<float>(alphas_.front())),
-      high_(static_cast<float>(alphas_.back())),
-      slack_sum_(static_cast<float>(2.0 * alphas_.back() * most_sum)),
-      hit_(static_cast<std::size_t>((padded + 7) / 8 * 8), 0) {}
-
-void AlphaCounter::FindCandidates(const float* z, const float* s, std::int64_t label) {
-  const float margin = 1e-6f * (400.0f + slack_sum_);  // |z| <= 100, four roundings at most
-  MarkHits(z, s, padded_, z[label], s[label], low_, high_, margin, hit_.data());
-  hit_[static_cast<std::size_t>(label)] = 0;
-  candidates_.clear();
-  for (std::size_t at = 0; at < hit_.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, hit_.data() + at, 8);
-    if (word == 0) continue;
-    for (std::size_t i = at; i < at + 8; ++i) {
-      if (hit_[i] != 0) candidates_.push_back(static_cast<std::int32_t>(i));
-    }
-  }
+Edge::Edge(double value, bool after) {
+  auto code = std::bit_cast<std::int64_t>(value + 0.0);  // -0 becomes 0
+  // Negative numbers' bits rise as the numbers fall.
+  if (code < 0) code = std::numeric_limits<std::int64_t>::min() - code;
+  code_ = (code & ~std::int64_t{1}) | (after ? 1 : 0);
 }
 
-void AlphaCounter::Add(const float* z, const float* s, std::int64_t label, std::int64_t* top1_steps,
-                       std::int64_t* top5_steps) {
-  FindCandidates(z, s, label);
+Edge Edge::FromCode(std::int64_t code) {
+  Edge edge;
+  edge.code_ = code;
+  return edge;
+}
+
+double Edge::value() const {
+  std::int64_t code = code_ & ~std::int64_t{1};
+  if (code < 0) code = std::numeric_limits<std::int64_t>::min() - code;
+  return std::bit_cast<double>(code);
+}
+
+AlphaCounter::AlphaCounter(const Axis& alpha, double most_sum)
+    : alphas_(alpha.Values()),
+      low_(static_cast<float>(alphas_.front())),
+      high_(static_cast<float>(alphas_.back())) {
+  const double reach = std::max(std::abs(alphas_.front()), std::abs(alphas_.back()));
+  // |z| <= 100, four roundings at most; the anchors' sums are good to a few parts in a million.
+  margin_ = static_cast<float>(4e-6 * (100.0 + 2.0 * reach * most_sum));
+}
+
+void AlphaCounter::FindCandidates(std::int64_t label, float sag, std::int64_t padded,
+                                  const float* z, const float* first_s, const float* last_s,
+                                  std::vector<std::int32_t>& found) {
+  hit_.resize(std::max(hit_.size(), static_cast<std::size_t>(padded)));
+  // The bound holds for alpha of one sign; the rare other axes keep every class.
+  const float margin = low_ >= 0 ? margin_ + high_ * sag : std::numeric_limits<float>::max();
+  MarkCandidates(z, first_s, last_s, padded, z[label], first_s[label], last_s[label], low_, high_,
+                 margin, hit_.data());
+  hit_[static_cast<std::size_t>(label)] = 0;
+  ForHits(hit_, padded, [&](std::int64_t c) { found.push_back(static_cast<std::int32_t>(c)); });
+}
+
+AlphaInterval AlphaCounter::Add(std::int64_t label, float label_z, float label_s,
+                                std::int64_t padded, const float* z, const float* s,
+                                const std::int32_t* classes, std::int64_t* top1_steps,
+                                std::int64_t* top5_steps) {
+  hit_.resize(std::max(hit_.size(), static_cast<std::size_t>(padded)));
+  MarkHits(z, s, padded, label_z, label_s, low_, high_, margin_, hit_.data());
   const auto n = static_cast<std::int64_t>(alphas_.size());
   int beaten_by = 0;  // at the first alpha
+  AlphaInterval interval{false, true, true, {}, {}};
   events_.clear();
-  for (std::int32_t c : candidates_) {
-    const double dz = static_cast<double>(z[label]) - z[c];
-    const double ds = static_cast<double>(s[label]) - s[c];
+  ForHits(hit_, padded, [&](std::int64_t i) {
+    const double dz = static_cast<double>(label_z) - z[i];
+    const double ds = static_cast<double>(label_s) - s[i];
+    const bool before = classes[i] < label;
     const auto beats = [&](std::int64_t j) {
-      return Beats(dz, ds, alphas_[static_cast<std::size_t>(j)], c < label);
+      return Beats(dz, ds, alphas_[static_cast<std::size_t>(j)], before);
     };
     const bool at_start = beats(0), at_end = beats(n - 1);
     beaten_by += at_start ? 1 : 0;
-    if (at_start == at_end) continue;
-    // alphas_ are equally spaced: the crossing -dz / ds lies near this index.
-    const double step = alphas_[1] - alphas_[0];
-    const double guess = std::clamp((-dz / ds - alphas_[0]) / step, 0.0, static_cast<double>(n));
+    if (at_start == at_end) {
+      interval.empty |= at_start;
+      return;
+    }
+    const double crossing =
+        std::clamp(-dz / ds, alphas_[0], alphas_[static_cast<std::size_t>(n - 1)]);
+    // alphas_ are equally spaced: the crossing lies near this index.
+    const double guess = (crossing - alphas_[0]) / (alphas_[1] - alphas_[0]);
     events_.push_back(
         {Border(static_cast<std::int64_t>(guess), n, at_start, beats), at_start ? -1 : 1});
+    if (at_start) {  // leads from the crossing on; at it only against later classes
+      const Edge edge(crossing, before);
+      interval.from = interval.whole_left ? edge : std::max(interval.from, edge);
+      interval.whole_left = false;
+    } else {  // leads up to the crossing
+      const Edge edge(crossing, !before);
+      interval.to = interval.whole_right ? edge : std::min(interval.to, edge);
+      interval.whole_right = false;
+    }
+  });
+  if (!interval.whole_left && !interval.whole_right && interval.from >= interval.to) {
+    interval.empty = true;
   }
   std::sort(events_.begin(), events_.end(),
             [](const Event& a, const Event& b) { return a.at < b.at; });
@@ -98,6 +159,36 @@ void AlphaCounter::Add(const float* z, const float* s, std::int64_t label, std::
     const bool last_here = i + 1 == events_.size() || events_[i + 1].at != events_[i].at;
     if (last_here) record(events_[i].at);
   }
+  return interval;
+}
+
+ExactAlpha BestOverReals(const Axis& alpha, std::int64_t right_at_first,
+                         std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
+  std::sort(from.begin(), from.end());
+  std::sort(to.begin(), to.end());
+  const double first = alpha.At(0), last = alpha.At(alpha.count - 1);
+  ExactAlpha best{-1, first, first};
+  std::int64_t right = right_at_first;
+  double start = first;
+  const auto end_stretch = [&](double end) {
+    const bool wider = right == best.top1 && end - start > best.high - best.low;
+    if (right > best.top1 || wider) best = {right, start, end};
+  };
+  std::size_t f = 0, t = 0;
+  while (f < from.size() || t < to.size()) {
+    const std::int64_t code =
+        t == to.size() || (f < from.size() && from[f] < to[t]) ? from[f] : to[t];
+    std::int64_t change = 0;
+    for (; f < from.size() && from[f] == code; ++f) ++change;
+    for (; t < to.size() && to[t] == code; ++t) --change;
+    if (change == 0) continue;
+    const double at = Edge::FromCode(code).value();
+    end_stretch(at);
+    right += change;
+    start = at;
+  }
+  end_stretch(last);
+  return best;
 }
 
 void SumSteps(std::span<std::int64_t> steps) {

@@ -4,11 +4,12 @@
 // and end.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "sweep/grid.h"
+#include "sweep/problem.h"
 
 namespace clipsweep {
 
@@ -20,33 +21,66 @@ inline bool Beats(double dz, double ds, double alpha, bool c_before_y) {
   return lead < 0 || (lead == 0 && c_before_y);
 }
 
+// Where on the real line of alpha something begins: at `value`, or just after it. Sortable; the
+// lowest bit of the value's mantissa is given up for the second part.
+class Edge {
+ public:
+  Edge() = default;
+  Edge(double value, bool after);
+  double value() const;
+  bool after() const { return (code_ & 1) != 0; }
+  std::int64_t code() const { return code_; }
+  static Edge FromCode(std::int64_t code);
+  auto operator<=>(const Edge&) const = default;
+
+ private:
+  std::int64_t code_ = 0;
+};
+
+// The alphas of [first, last alpha of the axis], real numbers, at which a label is top-1: one
+// interval. Both ends are edges where something changes: [from, to).
+struct AlphaInterval {
+  bool empty = true;
+  bool whole_left = false, whole_right = false;  // reaches the axis' first, last alpha
+  Edge from, to;                                 // meaningful where not whole
+};
+
 class AlphaCounter {
  public:
-  // `classes` C; arrays passed to Add have `padded` >= C values, of which those past C must have z
-  // = -inf. `most_sum`: no S exceeds it (the number of keys of a class, since every kernel value is
-  // at most 1).
-  AlphaCounter(const Axis& alpha, std::int64_t classes, std::int64_t padded, double most_sum);
+  // `most_sum`: no S exceeds it (the number of keys of a class, since every kernel value is at most
+  // 1, but for rounding).
+  AlphaCounter(const Axis& alpha, double most_sum);
 
-  // One sample at one beta. z, s [padded]. Adds to where[j] / where[j + 1] the steps of "label is
-  // top-1 at alpha j" and "label is in the top 5"; top1_steps, top5_steps [alpha.count + 1] are
-  // difference arrays.
-  void Add(const float* z, const float* s, std::int64_t label, std::int64_t* top1_steps,
-           std::int64_t* top5_steps);
+  // One sample at one beta: the label's z and s, and some other classes [padded, a multiple of 16]
+  // with their numbers; all that are not given never beat the label on the axis. Padding has z =
+  // -inf. Adds to where[j] / where[j + 1] the steps of "label is top-1 at alpha j" and "label is in
+  // the top 5"; top1_steps, top5_steps [alpha.count + 1] are difference arrays.
+  AlphaInterval Add(std::int64_t label, float label_z, float label_s, std::int64_t padded,
+                    const float* z, const float* s, const std::int32_t* classes,
+                    std::int64_t* top1_steps, std::int64_t* top5_steps);
+
+  // Appends to `found` the classes that may beat the label at some alpha of the axis and some beta
+  // between two ones, at which the sums are first_s and last_s. A class's sum is convex in beta, so
+  // it lies below its chord; the label's lies at most `sag` below its own.
+  void FindCandidates(std::int64_t label, float sag, std::int64_t padded, const float* z,
+                      const float* first_s, const float* last_s, std::vector<std::int32_t>& found);
 
  private:
   struct Event {
     std::int64_t at;  // from this alpha index on
     int change;       // of the number of classes that beat the label
   };
-  void FindCandidates(const float* z, const float* s, std::int64_t label);
 
   std::vector<double> alphas_;
-  std::int64_t classes_, padded_;
-  float low_, high_, slack_sum_;
-  std::vector<std::uint8_t> hit_;  // [padded] may beat the label somewhere on the axis
-  std::vector<std::int32_t> candidates_;
+  float low_, high_, margin_;
+  std::vector<std::uint8_t> hit_;
   std::vector<Event> events_;
 };
+
+// `right_at_first` samples are right at the axis' first alpha, more from each edge of `from` on,
+// fewer from each of `to` on (codes, in any order; sorted here).
+ExactAlpha BestOverReals(const Axis& alpha, std::int64_t right_at_first,
+                         std::vector<std::int64_t>& from, std::vector<std::int64_t>& to);
 
 // Difference array -> values, in place: steps[j] becomes the sum of steps[0..j].
 void SumSteps(std::span<std::int64_t> steps);

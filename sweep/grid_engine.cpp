@@ -4,71 +4,48 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <limits>
+#include <atomic>
 
 #include "common/error.h"
 #include "common/progress.h"
 #include "common/workers.h"
-#include "sweep/class_sums.h"
+#include "sweep/affinity.h"
 #include "sweep/exact_alpha.h"
-#include "sweep/key_layout.h"
+#include "sweep/sample_counter.h"
 
 namespace clipsweep {
 namespace {
 
-constexpr float kLogitScale = 100.0f;
-
-at::Tensor AsTensor(const std::vector<float>& rows, std::int64_t width, std::int64_t first = 0,
-                    std::int64_t count = -1) {
-  if (count < 0) count = static_cast<std::int64_t>(rows.size()) / width;
-  return at::from_blob(const_cast<float*>(rows.data() + first * width), {count, width}, at::kFloat);
+std::int64_t BlocksOf(const Queries& queries, std::int64_t samples) {
+  return (queries.count() + samples - 1) / samples;
 }
 
-struct PreparedTask {
-  KeyLayout layout;
-  std::int64_t row_length;     // alphas + 1: one difference array
-  std::int64_t counts_offset;  // into a worker's counts
-  std::int64_t counts_size;    // shots * betas * row_length
-};
-
-// One worker's buffers and integer counts.
-struct Workspace {
-  std::vector<std::int64_t> top1, top5;  // all tasks' difference arrays
-  std::vector<float> z, distance, sums;
-  std::vector<AlphaCounter> counters;  // one a task
-};
-
+// The tasks made ready: which columns of the affinity each reads, and where its counts lie.
 class Engine {
  public:
+  using Workspace = std::vector<SampleCounter>;  // one a task
+
   Engine(const Problem& problem, const Queries& queries, const std::vector<GridTask>& tasks)
-      : problem_(problem), queries_(queries), tasks_(tasks) {
-    SelectKeys();
+      : problem_(problem),
+        queries_(queries),
+        tasks_(tasks),
+        keys_(problem, tasks),
+        samples_(BlockSamples(keys_.count())) {
     for (const GridTask& task : tasks) {
-      PreparedTask prepared;
-      prepared.layout = MakeKeyLayout(ColumnsOf(task));
-      prepared.row_length = task.alpha.count + 1;
-      prepared.counts_offset = counts_size_;
-      prepared.counts_size =
-          static_cast<std::int64_t>(task.shots.size()) * task.beta.count * prepared.row_length;
-      counts_size_ += prepared.counts_size;
-      most_runs_ = std::max(most_runs_, (task.beta.count + kAnchorEvery - 1) / kAnchorEvery);
-      prepared_.push_back(std::move(prepared));
+      layouts_.push_back(MakeKeyLayout(keys_.ColumnsOf(task)));
+      runs_ = std::max(runs_, (task.beta.count + kAnchorEvery - 1) / kAnchorEvery);
     }
   }
 
-  std::int64_t blocks() const { return (queries_.count() + kBlockSamples - 1) / kBlockSamples; }
-  std::int64_t runs() const { return most_runs_; }
-  std::int64_t counts_size() const { return counts_size_; }
-  const std::vector<PreparedTask>& prepared() const { return prepared_; }
+  std::int64_t blocks() const { return BlocksOf(queries_, samples_); }
+  std::int64_t runs() const { return runs_; }
 
-  Workspace MakeWorkspace() const {
+  Workspace MakeWorkspace() {
     Workspace space;
-    space.top1.assign(static_cast<std::size_t>(counts_size_), 0);
-    space.top5.assign(static_cast<std::size_t>(counts_size_), 0);
     for (std::size_t t = 0; t < tasks_.size(); ++t) {
-      const KeyLayout& layout = prepared_[t].layout;
-      space.counters.emplace_back(tasks_[t].alpha, layout.classes, layout.padded_classes(),
-                                  static_cast<double>(layout.slots));
+      const GridTask& task = tasks_[t];
+      space.emplace_back(layouts_[t], task.shots, task.alpha, task.beta,
+                         task.exact_alpha ? &edges_left_ : nullptr);
     }
     return space;
   }
@@ -76,95 +53,86 @@ class Engine {
   // Block `block` at the runs of 16 betas [first_run, last_run) of every task.
   void RunBlock(std::int64_t block, std::int64_t first_run, std::int64_t last_run,
                 Workspace& space) const {
-    const std::int64_t first = block * kBlockSamples;
-    const std::int64_t count = std::min(kBlockSamples, queries_.count() - first);
-    const at::Tensor f = AsTensor(queries_.features, problem_.width, first, count);
-    const at::Tensor affinity = at::mm(f, AsTensor(keys_, problem_.width).t());
-    const at::Tensor z = at::mm(f, AsTensor(problem_.text, problem_.width).t()).mul_(kLogitScale);
-    const auto* affinity_data = affinity.const_data_ptr<float>();
-    const auto* z_data = z.const_data_ptr<float>();
+    const std::int64_t first = block * samples_;
+    const std::int64_t count = std::min(samples_, queries_.count() - first);
+    const at::Tensor affinity =
+        Product(queries_, problem_.width, first, count, keys_.data(), keys_.count());
+    const at::Tensor z = ZeroShotLogits(problem_, queries_, first, count);
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t label = queries_.labels[static_cast<std::size_t>(first + i)];
-      for (std::size_t t = 0; t < tasks_.size(); ++t) {
-        RunSample(t, affinity_data + i * affinity.size(1), z_data + i * problem_.classes, label,
-                  first_run, last_run, space);
+      for (SampleCounter& counter : space) {
+        counter.Run(affinity.const_data_ptr<float>() + i * keys_.count(),
+                    z.const_data_ptr<float>() + i * problem_.classes, label, first_run, last_run);
       }
     }
   }
+
+  std::int64_t edges() const { return kMostEdges - edges_left_; }
 
  private:
-  // Only keys that some task uses take part in the product.
-  void SelectKeys() {
-    const auto rows = static_cast<std::int64_t>(problem_.key_labels.size());
-    column_of_row_.assign(static_cast<std::size_t>(rows), -1);
-    std::int64_t columns = 0;
-    for (const GridTask& task : tasks_) {
-      for (const auto& class_rows : task.rows_by_class) {
-        const std::size_t used =
-            std::min(class_rows.size(), static_cast<std::size_t>(task.shots.back()));
-        for (std::size_t i = 0; i < used; ++i) {
-          std::int64_t& column = column_of_row_.at(static_cast<std::size_t>(class_rows[i]));
-          if (column >= 0) continue;
-          column = columns++;
-          const auto from = problem_.keys.begin() + class_rows[i] * problem_.width;
-          keys_.insert(keys_.end(), from, from + problem_.width);
-        }
-      }
-    }
-  }
-
-  std::vector<std::vector<std::int64_t>> ColumnsOf(const GridTask& task) const {
-    std::vector<std::vector<std::int64_t>> columns = task.rows_by_class;
-    for (auto& rows : columns) {
-      rows.resize(std::min(rows.size(), static_cast<std::size_t>(task.shots.back())));
-      for (std::int64_t& row : rows) row = column_of_row_[static_cast<std::size_t>(row)];
-    }
-    return columns;
-  }
-
-  void RunSample(std::size_t t, const float* affinity, const float* z, std::int64_t label,
-                 std::int64_t first_run, std::int64_t last_run, Workspace& space) const {
-    const GridTask& task = tasks_[t];
-    const PreparedTask& prepared = prepared_[t];
-    const KeyLayout& layout = prepared.layout;
-    const std::int64_t padded = layout.padded_classes();
-    space.distance.resize(layout.column.size());
-    for (std::size_t k = 0; k < layout.column.size(); ++k) {
-      space.distance[k] = 1.0f - affinity[layout.column[k]];
-    }
-    space.z.assign(static_cast<std::size_t>(padded), -std::numeric_limits<float>::infinity());
-    std::copy_n(z, layout.classes, space.z.begin());
-    space.sums.resize(static_cast<std::size_t>(static_cast<std::int64_t>(task.shots.size()) *
-                                               kAnchorEvery * padded));
-    for (std::int64_t run = first_run; run < last_run; ++run) {
-      const std::int64_t beta = run * kAnchorEvery;
-      const std::int64_t betas = std::min(kAnchorEvery, task.beta.count - beta);
-      if (betas <= 0) break;
-      ClassSums(layout, space.distance.data(), task.shots, task.beta.low, task.beta.step, beta,
-                betas, space.sums.data());
-      for (std::size_t k = 0; k < task.shots.size(); ++k) {
-        for (std::int64_t j = 0; j < betas; ++j) {
-          const std::int64_t row =
-              prepared.counts_offset +
-              (static_cast<std::int64_t>(k) * task.beta.count + beta + j) * prepared.row_length;
-          space.counters[t].Add(
-              space.z.data(),
-              space.sums.data() + (static_cast<std::int64_t>(k) * betas + j) * padded, label,
-              space.top1.data() + row, space.top5.data() + row);
-        }
-      }
-    }
-  }
-
   const Problem& problem_;
   const Queries& queries_;
   const std::vector<GridTask>& tasks_;
-  std::vector<float> keys_;                  // [columns, D]
-  std::vector<std::int64_t> column_of_row_;  // [K] or -1
-  std::vector<PreparedTask> prepared_;
-  std::int64_t counts_size_ = 0;
-  std::int64_t most_runs_ = 0;
+  const KeyColumns keys_;
+  const std::int64_t samples_;
+  std::vector<KeyLayout> layouts_;
+  std::int64_t runs_ = 0;
+  std::atomic<std::int64_t> edges_left_ = kMostEdges;
 };
+
+void Add(std::vector<std::int64_t>& sums, const std::vector<std::int64_t>& more) {
+  sums.resize(std::max(sums.size(), more.size()), 0);
+  for (std::size_t i = 0; i < more.size(); ++i) sums[i] += more[i];
+}
+
+// Sums over ranks and turns [rows, alphas + 1] steps into [rows, alphas] counts.
+std::vector<std::int64_t> SumOverRanks(std::vector<std::int64_t> steps, std::int64_t row_length,
+                                       Comm& comm) {
+  comm.SumInt64(steps);
+  std::vector<std::int64_t> counts;
+  counts.reserve(steps.size());
+  for (auto row = steps.begin(); row != steps.end(); row += row_length) {
+    SumSteps({row, row + row_length});
+    counts.insert(counts.end(), row, row + row_length - 1);
+  }
+  return counts;
+}
+
+// On rank 0: the best alphas over the reals, row by row.
+std::vector<ExactAlpha> GatherExact(const Axis& alpha, std::span<const TaskCounts* const> parts,
+                                    Comm& comm) {
+  std::vector<ExactAlpha> exact;
+  const std::size_t rows = parts.front()->right_at_first.size();
+  std::vector<std::int64_t> mine;  // a row: right at first, edges from, edges to, their codes
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t head = mine.size();
+    mine.resize(head + 3, 0);
+    for (const TaskCounts* part : parts) {
+      mine[head] += part->right_at_first[row];
+      mine[head + 1] += static_cast<std::int64_t>(part->from[row].size());
+      mine.insert(mine.end(), part->from[row].begin(), part->from[row].end());
+    }
+    for (const TaskCounts* part : parts) {
+      mine[head + 2] += static_cast<std::int64_t>(part->to[row].size());
+      mine.insert(mine.end(), part->to[row].begin(), part->to[row].end());
+    }
+  }
+  const auto all = comm.Gather(mine);
+  std::vector<std::ptrdiff_t> at(all.size(), 0);
+  for (std::size_t row = 0; comm.is_root() && row < rows; ++row) {
+    std::int64_t right = 0;
+    std::vector<std::int64_t> from, to;
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      const auto head = all[rank].begin() + at[rank];
+      right += head[0];
+      from.insert(from.end(), head + 3, head + 3 + head[1]);
+      to.insert(to.end(), head + 3 + head[1], head + 3 + head[1] + head[2]);
+      at[rank] += 3 + head[1] + head[2];
+    }
+    exact.push_back(BestOverReals(alpha, right, from, to));
+  }
+  return exact;
+}
 
 }  // namespace
 
@@ -177,66 +145,57 @@ Partition ParsePartition(const std::string& name) {
 std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
                                   const std::vector<GridTask>& tasks, Partition partition,
                                   const Compute& compute, Comm& comm, const std::string& label) {
-  const Engine engine(problem, queries, tasks);
-  const std::int64_t runs = partition == Partition::kGrid ? engine.runs() : 1;
+  Engine engine(problem, queries, tasks);
+  const bool whole = partition == Partition::kSamples;
+  const std::int64_t runs = whole ? 1 : engine.runs();
   const auto items = ItemsOfRank(engine.blocks() * runs, comm);
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(2 * engine.counts_size()), 0);
+  std::vector<Engine::Workspace> spaces;
   Agree(comm, [&] {
-    std::vector<Workspace> spaces;
     for (int w = 0; w < compute.workers; ++w) spaces.push_back(engine.MakeWorkspace());
     Progress progress(label, "blocks", static_cast<std::int64_t>(items.size()), comm.is_root());
     WorkerPool(compute.workers)
         .Run(
             static_cast<std::int64_t>(items.size()),
             [&](std::int64_t i, int worker) {
-              const std::int64_t item = items[static_cast<std::size_t>(i)];
-              const std::int64_t run = item % runs;
-              const bool whole = partition == Partition::kSamples;
+              const std::int64_t item = items[static_cast<std::size_t>(i)], run = item % runs;
               engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1,
                               spaces[static_cast<std::size_t>(worker)]);
             },
             [&](std::int64_t done) { progress.Update(done); });
-    for (const Workspace& space : spaces) {
-      for (std::size_t i = 0; i < space.top1.size(); ++i) {
-        counts[i] += space.top1[i];
-        counts[space.top1.size() + i] += space.top5[i];
-      }
-    }
   });
-  comm.SumInt64(counts);
+  std::int64_t edges[] = {engine.edges()};
+  comm.SumInt64(edges);
 
   std::vector<GridCounts> results;
   for (std::size_t t = 0; t < tasks.size(); ++t) {
-    const PreparedTask& task = engine.prepared()[t];
-    GridCounts result;
-    const auto unpack = [&](std::int64_t offset, std::vector<std::int64_t>& out) {
-      for (std::int64_t row = 0; row < task.counts_size; row += task.row_length) {
-        const std::span<std::int64_t> steps(counts.data() + offset + row,
-                                            static_cast<std::size_t>(task.row_length));
-        SumSteps(steps);
-        out.insert(out.end(), steps.begin(), steps.end() - 1);
-      }
-    };
-    unpack(task.counts_offset, result.top1);
-    unpack(engine.counts_size() + task.counts_offset, result.top5);
-    results.push_back(std::move(result));
+    std::vector<const TaskCounts*> parts;
+    std::vector<std::int64_t> top1, top5;
+    for (const Engine::Workspace& space : spaces) {
+      parts.push_back(&space[t].counts());
+      Add(top1, parts.back()->top1_steps);
+      Add(top5, parts.back()->top5_steps);
+    }
+    GridCounts& result = results.emplace_back();
+    result.top1 = SumOverRanks(std::move(top1), tasks[t].alpha.count + 1, comm);
+    result.top5 = SumOverRanks(std::move(top5), tasks[t].alpha.count + 1, comm);
+    if (tasks[t].exact_alpha && edges[0] <= kMostEdges) {
+      result.exact = GatherExact(tasks[t].alpha, parts, comm);
+    }
   }
   return results;
 }
 
 TopCounts CountZeroShot(const Problem& problem, const Queries& queries, const Compute& compute,
                         Comm& comm) {
-  const std::int64_t blocks = (queries.count() + kBlockSamples - 1) / kBlockSamples;
-  const auto items = ItemsOfRank(blocks, comm);
+  const std::int64_t samples = BlockSamples(problem.classes);
+  const auto items = ItemsOfRank(BlocksOf(queries, samples), comm);
   std::vector<TopCounts> parts(items.size());
   Agree(comm, [&] {
     WorkerPool(compute.workers)
         .Run(static_cast<std::int64_t>(items.size()), [&](std::int64_t i, int) {
-          const std::int64_t first = items[static_cast<std::size_t>(i)] * kBlockSamples;
-          const std::int64_t count = std::min(kBlockSamples, queries.count() - first);
-          const at::Tensor z = at::mm(AsTensor(queries.features, problem.width, first, count),
-                                      AsTensor(problem.text, problem.width).t())
-                                   .mul_(kLogitScale);
+          const std::int64_t first = items[static_cast<std::size_t>(i)] * samples;
+          const std::int64_t count = std::min(samples, queries.count() - first);
+          const at::Tensor z = ZeroShotLogits(problem, queries, first, count);
           for (std::int64_t n = 0; n < count; ++n) {
             const float* row = z.const_data_ptr<float>() + n * problem.classes;
             const std::int64_t y = queries.labels[static_cast<std::size_t>(first + n)];

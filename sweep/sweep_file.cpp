@@ -11,7 +11,8 @@ namespace clipsweep {
 void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
   const auto s = static_cast<hsize_t>(data.shots.size()),
              r = static_cast<hsize_t>(data.seeds.size());
-  const auto b = static_cast<hsize_t>(data.beta.count), a = static_cast<hsize_t>(data.alpha.count);
+  const auto b = static_cast<hsize_t>(data.beta.size()),
+             a = static_cast<hsize_t>(data.alpha.size());
   std::vector<double> best_alpha, best_beta;
   std::vector<std::int64_t> tuned1, tuned5, test1, test5;
   for (const SweepCell& cell : data.result.cells) {
@@ -23,20 +24,31 @@ void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
     test5.push_back(cell.test.top5);
   }
   H5Writer file(path);
-  WriteHeader(file, kSweepFormat, data.made_from);
+  WriteHeader(file, kSweepFormat, data.result.made_from);
   file.Attribute("tuned_on", data.result.tuned_on);
   file.Attribute("samples", data.result.tune_samples);
   file.Attribute("test_samples", data.result.test_samples);
   file.Attribute("most_keys", data.result.most_keys);
   file.Attribute("zero_shot_top1", data.result.zero_shot.top1);
   file.Attribute("zero_shot_top5", data.result.zero_shot.top5);
-  const std::vector<double> alphas = data.alpha.Values(), betas = data.beta.Values();
-  file.Write("alpha", {a}, alphas);
-  file.Write("beta", {b}, betas);
+  file.Write("alpha", {a}, data.alpha);
+  file.Write("beta", {b}, data.beta);
   file.Write("shots", {s}, data.shots);
   file.Write("seeds", {r}, data.seeds);
   file.Write("top1", {s, r, b, a}, data.top1);
   file.Write("top5", {s, r, b, a}, data.top5);
+  if (!data.exact.empty()) {
+    std::vector<std::int64_t> top1;
+    std::vector<double> low, high;
+    for (const ExactAlpha& exact : data.exact) {
+      top1.push_back(exact.top1);
+      low.push_back(exact.low);
+      high.push_back(exact.high);
+    }
+    file.Write("exact_top1", {s, r, b}, top1);
+    file.Write("exact_alpha_low", {s, r, b}, low);
+    file.Write("exact_alpha_high", {s, r, b}, high);
+  }
   file.Write("best_alpha", {s, r}, best_alpha);
   file.Write("best_beta", {s, r}, best_beta);
   file.Write("tuned_top1", {s, r}, tuned1);
@@ -46,10 +58,23 @@ void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
   file.Commit();
 }
 
-SweepResult ReadSweepFile(const std::filesystem::path& path) {
+void TakeExact(const SweepData& data, std::size_t s, std::size_t r, SweepCell& cell) {
+  if (data.exact.empty()) return;
+  const std::size_t betas = data.beta.size();
+  const auto first =
+      data.exact.begin() + static_cast<std::ptrdiff_t>((s * data.seeds.size() + r) * betas);
+  const auto best =
+      std::max_element(first, first + static_cast<std::ptrdiff_t>(betas),
+                       [](const ExactAlpha& a, const ExactAlpha& b) { return a.top1 < b.top1; });
+  cell.exact = *best;
+  cell.exact_beta = data.beta[static_cast<std::size_t>(best - first)];
+}
+
+SweepData ReadSweepData(const std::filesystem::path& path) {
   const H5Reader file(path);
   CheckHeader(file, kSweepFormat);
-  SweepResult result;
+  SweepData data;
+  SweepResult& result = data.result;
   result.tuned_on = file.TextAttribute("tuned_on");
   result.tune_samples = file.IntAttribute("samples");
   result.test_samples = file.IntAttribute("test_samples");
@@ -60,30 +85,48 @@ SweepResult ReadSweepFile(const std::filesystem::path& path) {
     if (result.made_from.count(name) == 0) file.Fail(fmt::format("has no made_from.{}", name));
   }
   result.sha256 = file.seal();
-  const auto shots = file.Int64s("shots"), seeds = file.Int64s("seeds");
-  const auto alpha = file.Doubles("best_alpha"), beta = file.Doubles("best_beta");
-  const auto tuned1 = file.Int64s("tuned_top1"), tuned5 = file.Int64s("tuned_top5");
-  const auto test1 = file.Int64s("test_top1"), test5 = file.Int64s("test_top5");
-  const std::size_t cells = shots.size() * seeds.size();
-  const auto counts = file.Shape("top1");
-  if (counts.size() != 4 || counts != file.Shape("top5") || counts[0] != shots.size() ||
-      counts[1] != seeds.size()) {
-    file.Fail("'top1' and 'top5' must be [shots, seeds, beta, alpha]");
+  data.alpha = file.Doubles("alpha");
+  data.beta = file.Doubles("beta");
+  data.shots = file.Int64s("shots");
+  data.seeds = file.Int64s("seeds");
+  const std::size_t seeds = data.seeds.size(), cells = data.shots.size() * seeds;
+  const auto table = [&](const std::string& name, const auto& read, std::vector<hsize_t> shape) {
+    if (file.Shape(name) != shape) {
+      file.Fail(fmt::format("'{}' does not fit its shots, seeds and grid", name));
+    }
+    return (file.*read)(name);
+  };
+  const std::vector<hsize_t> by_cell{data.shots.size(), seeds},
+      by_beta{data.shots.size(), seeds, data.beta.size()},
+      by_point{data.shots.size(), seeds, data.beta.size(), data.alpha.size()};
+  data.top1 = table("top1", &H5Reader::Int64s, by_point);
+  data.top5 = table("top5", &H5Reader::Int64s, by_point);
+  if (file.Has("exact_top1")) {
+    const auto top1 = table("exact_top1", &H5Reader::Int64s, by_beta);
+    const auto low = table("exact_alpha_low", &H5Reader::Doubles, by_beta);
+    const auto high = table("exact_alpha_high", &H5Reader::Doubles, by_beta);
+    for (std::size_t i = 0; i < top1.size(); ++i) data.exact.push_back({top1[i], low[i], high[i]});
   }
-  for (const std::size_t size :
-       {alpha.size(), beta.size(), tuned1.size(), tuned5.size(), test1.size(), test5.size()}) {
-    if (size != cells) file.Fail("its tables of best cells do not fit its shots and seeds");
-  }
-  result.points = static_cast<std::int64_t>(counts[2] * counts[3]);
+  const auto alpha = table("best_alpha", &H5Reader::Doubles, by_cell);
+  const auto beta = table("best_beta", &H5Reader::Doubles, by_cell);
+  const auto tuned1 = table("tuned_top1", &H5Reader::Int64s, by_cell);
+  const auto tuned5 = table("tuned_top5", &H5Reader::Int64s, by_cell);
+  const auto test1 = table("test_top1", &H5Reader::Int64s, by_cell);
+  const auto test5 = table("test_top5", &H5Reader::Int64s, by_cell);
+  result.points = static_cast<std::int64_t>(data.alpha.size() * data.beta.size());
   for (std::size_t i = 0; i < cells; ++i) {
-    result.cells.push_back({shots[i / seeds.size()],
-                            seeds[i % seeds.size()],
-                            alpha[i],
-                            beta[i],
-                            {tuned1[i], tuned5[i]},
-                            {test1[i], test5[i]}});
+    SweepCell& cell = result.cells.emplace_back();
+    cell.shots = data.shots[i / seeds];
+    cell.seed = data.seeds[i % seeds];
+    cell.alpha = alpha[i];
+    cell.beta = beta[i];
+    cell.tuned = {tuned1[i], tuned5[i]};
+    cell.test = {test1[i], test5[i]};
+    TakeExact(data, i / seeds, i % seeds, cell);
   }
-  return result;
+  return data;
 }
+
+SweepResult ReadSweepFile(const std::filesystem::path& path) { return ReadSweepData(path).result; }
 
 }  // namespace clipsweep

@@ -84,7 +84,7 @@ Plan MakePlan(const SweepConfig& config) {
   plan.made_from["beta"] = config.beta;
   plan.made_from["shots"] = fmt::format("{}", fmt::join(plan.shots, ","));
   plan.made_from["seeds"] = fmt::format("{}", fmt::join(config.seeds, ","));
-  plan.made_from["engine"] = fmt::format("exact-alpha-1-block-{}", kBlockSamples);
+  plan.made_from["engine"] = kEngine;
   return plan;
 }
 
@@ -109,11 +109,12 @@ TaskPlan PlanTasks(const Plan& plan, const std::vector<std::int64_t>& seeds) {
     for (std::size_t i = 0; i < nested.size(); ++i)
       out.place[{nested[i], seed}] = {out.tasks.size(), i};
     out.tasks.push_back({ShuffleRows(plan.inputs.rows_by_class, static_cast<std::uint64_t>(seed)),
-                         nested, plan.alpha, plan.beta});
+                         nested, plan.alpha, plan.beta, /*exact_alpha=*/true});
   }
   if (nested.size() < plan.shots.size()) {
     for (const std::int64_t seed : seeds) out.place[{most, seed}] = {out.tasks.size(), 0};
-    out.tasks.push_back({plan.inputs.rows_by_class, {most}, plan.alpha, plan.beta});
+    out.tasks.push_back(
+        {plan.inputs.rows_by_class, {most}, plan.alpha, plan.beta, /*exact_alpha=*/true});
   }
   return out;
 }
@@ -157,7 +158,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   const auto counts =
       CountGrid(plan.inputs.problem, tune, tasks.tasks, config.partition, compute, comm, "sweep");
   const std::int64_t points = plan.alpha.count * plan.beta.count;
-  SweepData data{plan.alpha, plan.beta, plan.shots, config.seeds, {}, {}, {}, plan.made_from};
+  SweepData data{plan.alpha.Values(), plan.beta.Values(), plan.shots, config.seeds, {}, {}, {}, {}};
   for (const std::int64_t shots : plan.shots) {
     for (const std::int64_t seed : config.seeds) {
       const auto [task, index] = tasks.place.at({shots, seed});
@@ -166,13 +167,27 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
       const std::int64_t best = std::max_element(top1, top1 + points) - top1;
       data.top1.insert(data.top1.end(), top1, top1 + points);
       data.top5.insert(data.top5.end(), top5, top5 + points);
-      result.cells.push_back({shots,
-                              seed,
-                              plan.alpha.At(best % plan.alpha.count),
-                              plan.beta.At(best / plan.alpha.count),
-                              {top1[best], top5[best]},
-                              {top1[best], top5[best]}});
+      const auto exact =
+          counts[task].exact.begin() + static_cast<std::ptrdiff_t>(index) * plan.beta.count;
+      if (!counts[task].exact.empty()) {
+        data.exact.insert(data.exact.end(), exact, exact + plan.beta.count);
+      }
+      SweepCell& cell = result.cells.emplace_back();
+      cell.shots = shots;
+      cell.seed = seed;
+      cell.alpha = plan.alpha.At(best % plan.alpha.count);
+      cell.beta = plan.beta.At(best / plan.alpha.count);
+      cell.tuned = cell.test = {top1[best], top5[best]};
     }
+  }
+  for (std::size_t i = 0; i < result.cells.size(); ++i) {
+    TakeExact(data, i / config.seeds.size(), i % config.seeds.size(), result.cells[i]);
+  }
+  if (comm.is_root() && data.exact.empty()) {
+    LogWarning(
+        "the best alpha over the reals is left out: more than {} crossings; sweep fewer shot "
+        "counts and seeds at once to get it",
+        kMostEdges);
   }
   if (!plan.tuned_on_test) MeasureCells(plan, result.cells, compute, comm);
   result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);

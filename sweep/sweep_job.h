@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@
 namespace clipsweep {
 
 inline constexpr const char* kSweepFormat = "clipsweep-sweep";
+// Changes whenever the counts of the same inputs may.
+inline constexpr const char* kEngine = "exact-alpha-2";
 
 struct SweepConfig {
   std::filesystem::path cache, features, text, out;
@@ -30,6 +33,9 @@ struct SweepCell {
   std::int64_t shots = 0, seed = 0;
   double alpha = 0, beta = 0;  // the first strict maximum, beta outer, alpha inner
   TopCounts tuned, test;
+  // On the tuning set, over real alphas at the grid's betas; no value: too many crossings to keep.
+  std::optional<ExactAlpha> exact;
+  double exact_beta = 0;
 };
 
 struct SweepResult {

@@ -1,13 +1,16 @@
 // The exact-alpha engine against brute force.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "common/subsets.h"
 #include "sweep/class_sums.h"
 #include "sweep/exact_alpha.h"
 #include "sweep/grid_engine.h"
+#include "sweep/key_layout.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
@@ -39,7 +42,8 @@ TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
   const std::vector<std::int64_t> shots{1, 2, 3};
   for (std::int64_t first : {0, 16, 32}) {
     std::vector<float> out(3 * 16 * 16);
-    ClassSums(layout, distance.data(), shots, 0.5, 0.25, first, 16, out.data());
+    ClassSums({layout.groups, layout.slots, layout.weight.data(), distance.data()}, shots, 0.5,
+              0.25, first, 16, out.data());
     for (std::size_t k = 0; k < 3; ++k) {
       for (std::int64_t j = 0; j < 16; ++j) {
         const double beta = 0.5 + static_cast<double>(first + j) * 0.25;
@@ -74,6 +78,62 @@ void BruteForce(const std::vector<float>& z, const std::vector<float>& s, std::i
   }
 }
 
+// Whether the label is top-1 at alpha, a point of no grid.
+bool RightAt(const std::vector<float>& z, const std::vector<float>& s, std::int64_t y,
+             double alpha) {
+  std::vector<std::int64_t> top1(1, 0), top5(1, 0);
+  BruteForce(z, s, y, Axis::Point(alpha), top1, top5);
+  return top1[0] == 1;
+}
+
+// The interval against the definition, at alphas far enough from its ends to be beyond rounding.
+void ExpectInterval(const AlphaInterval& interval, const std::vector<float>& z,
+                    const std::vector<float>& s, std::int64_t y, const Axis& alpha) {
+  for (double at = alpha.At(0); at < alpha.At(alpha.count - 1); at += 0.00917) {
+    const bool far = (interval.whole_left || std::abs(at - interval.from.value()) > 1e-9) &&
+                     (interval.whole_right || std::abs(at - interval.to.value()) > 1e-9);
+    if (!far && !interval.empty) continue;
+    const bool within = !interval.empty && (interval.whole_left || at > interval.from.value()) &&
+                        (interval.whole_right || at < interval.to.value());
+    ASSERT_EQ(RightAt(z, s, y, at), within) << "alpha " << at;
+  }
+}
+
+TEST(Edge, SortsByValueThenSide) {
+  const std::vector<double> values{-2.5, -1e-300, 0.0, 1e-300, 0.5, 1.0, 7.25};
+  std::vector<Edge> edges;
+  for (const double value : values) {
+    for (const bool after : {false, true}) {
+      edges.emplace_back(value, after);
+      EXPECT_NEAR(edges.back().value(), value, 1e-15);
+      EXPECT_EQ(edges.back().after(), after);
+    }
+  }
+  EXPECT_TRUE(std::is_sorted(edges.begin(), edges.end()));
+  EXPECT_EQ(Edge(-0.0, false), Edge(0.0, false));
+}
+
+TEST(BestOverReals, TakesTheFirstOfTheWidestStretches) {
+  const Axis alpha{0, 0.5, 21};  // 0..10
+  const auto code = [](double at, bool after = false) { return Edge(at, after).code(); };
+  // One sample right on [1, 4), one on [3, 6), one on [7, 10], one from the first alpha to 2.
+  std::vector<std::int64_t> from{code(7), code(1), code(3)}, to{code(6), code(2), code(4)};
+  ExactAlpha best = BestOverReals(alpha, 1, from, to);
+  EXPECT_EQ(best.top1, 2);  // on [1, 2) and [3, 4): both one wide
+  EXPECT_DOUBLE_EQ(best.low, 1);
+  EXPECT_DOUBLE_EQ(best.high, 2);
+  // One point only: right up to 5 (with it) and from 5 on.
+  from = {code(5)}, to = {code(5, true)};
+  best = BestOverReals(alpha, 1, from, to);
+  EXPECT_EQ(best.top1, 2);
+  EXPECT_DOUBLE_EQ(best.low, 5);
+  EXPECT_DOUBLE_EQ(best.high, 5);
+  from.clear(), to.clear();
+  best = BestOverReals(alpha, 3, from, to);
+  EXPECT_EQ(best.top1, 3);
+  EXPECT_DOUBLE_EQ(best.high, 10);
+}
+
 TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
   Random random(3, 0, 0);
   const Axis alpha{0.5, 0.02, 100};
@@ -88,11 +148,18 @@ TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
     }
     const auto y = static_cast<std::int64_t>(random.Below(static_cast<std::uint64_t>(classes)));
     std::vector<std::int64_t> got1(101, 0), got5(101, 0), want1(100, 0), want5(100, 0);
-    AlphaCounter counter(alpha, classes, padded, 16);
-    counter.Add(z.data(), s.data(), y, got1.data(), got5.data());
+    std::vector<std::int32_t> numbers(padded);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    AlphaCounter counter(alpha, 16);
+    auto z_others = z;
+    z_others[static_cast<std::size_t>(y)] = -std::numeric_limits<float>::infinity();
+    const AlphaInterval interval =
+        counter.Add(y, z[static_cast<std::size_t>(y)], s[static_cast<std::size_t>(y)], padded,
+                    z_others.data(), s.data(), numbers.data(), got1.data(), got5.data());
     SumSteps(got1);
     SumSteps(got5);
     BruteForce(z, s, y, alpha, want1, want5);
+    ExpectInterval(interval, z, s, y, alpha);
     for (std::size_t j = 0; j < 100; ++j) {
       ASSERT_EQ(got1[j], want1[j]) << "round " << round << " alpha " << j;
       ASSERT_EQ(got5[j], want5[j]) << "round " << round << " alpha " << j;
@@ -101,11 +168,11 @@ TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
 }
 
 TEST(AlphaCounter, OnePointGridAndOneClass) {
-  AlphaCounter counter(Axis::Point(1.0), 1, 16, 4);
+  AlphaCounter counter(Axis::Point(1.0), 4);
+  std::vector<std::int32_t> numbers(16, 0);
   std::vector<float> z(16, -std::numeric_limits<float>::infinity()), s(16, 0.0f);
-  z[0] = 3;
   std::vector<std::int64_t> top1(2, 0), top5(2, 0);
-  counter.Add(z.data(), s.data(), 0, top1.data(), top5.data());
+  counter.Add(0, 3.0f, 1.0f, 16, z.data(), s.data(), numbers.data(), top1.data(), top5.data());
   EXPECT_EQ(top1[0], 1);
   EXPECT_EQ(top5[0], 1);
 }
@@ -154,6 +221,60 @@ TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       EXPECT_EQ(one[t].top1, many[t].top1);
       EXPECT_EQ(one[t].top5, many[t].top5);
+    }
+  }
+}
+
+TEST(EngineCounts, ExactAlphaIsReachedAndNeverBelowTheGrid) {
+  const SmallProblem small = MakeSmallProblem(17, 4, 300, 16);
+  const Axis alpha{0, 1.6, 5}, beta{0.3, 0.9, 20};
+  const std::vector<GridTask> tasks{{small.rows_by_class, {2, 4}, alpha, beta, true}};
+  SelfComm comm;
+  const auto run = [&](const std::vector<GridTask>& what) {
+    return CountGrid(small.problem, small.queries, what, Partition::kSamples, {"cpu", 2}, comm,
+                     "t");
+  };
+  const auto counts = run(tasks);
+  ASSERT_EQ(counts[0].exact.size(), 40u);
+  int better = 0;
+  for (std::size_t row = 0; row < 40; ++row) {
+    const ExactAlpha& exact = counts[0].exact[row];
+    const auto begin = counts[0].top1.begin() + static_cast<std::ptrdiff_t>(row * 5);
+    const std::int64_t grid = *std::max_element(begin, begin + 5);
+    EXPECT_GE(exact.top1, grid);
+    better += exact.top1 > grid ? 1 : 0;
+    // The claimed stretch gives that many at its middle, by the grid's own count.
+    auto at_point = tasks;
+    at_point[0].alpha = Axis::Point((exact.low + exact.high) / 2);
+    EXPECT_EQ(run(at_point)[0].top1[row], exact.top1) << row;
+  }
+  EXPECT_GT(better, 5);
+}
+
+// Keys of one class, one key, duplicates, beta 0, huge beta.
+TEST(EngineCounts, HoldAtTheEdges) {
+  SelfComm comm;
+  for (const std::int64_t per_class : {1, 3}) {
+    for (const std::int64_t classes : {1, 2, 16, 17}) {
+      SmallProblem small = MakeSmallProblem(classes, per_class, 150, 8);
+      if (per_class == 3) {  // class 0's keys are all the same
+        for (std::int64_t d = 0; d < 16; ++d) {
+          small.problem.keys[static_cast<std::size_t>(8 + d)] =
+              small.problem.keys[static_cast<std::size_t>(d % 8)];
+        }
+      }
+      const Axis alpha{0, 2, 6}, beta{0, 700, 3};
+      const std::vector<GridTask> tasks{{small.rows_by_class, {per_class}, alpha, beta, true}};
+      const auto got =
+          CountGrid(small.problem, small.queries, tasks, Partition::kGrid, {"cpu", 1}, comm, "t");
+      for (std::int64_t b = 0; b < 3; ++b) {
+        for (std::int64_t a = 0; a < 6; ++a) {
+          const auto want = ReferenceCounts(small, small.rows_by_class, alpha.At(a), beta.At(b));
+          const auto at = static_cast<std::size_t>(b * 6 + a);
+          EXPECT_EQ(got[0].top1[at], want.top1) << classes << " " << a << " " << b;
+          EXPECT_EQ(got[0].top5[at], want.top5) << classes << " " << a << " " << b;
+        }
+      }
     }
   }
 }

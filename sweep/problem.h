@@ -1,0 +1,56 @@
+// What the sweep works on and what it gives.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sweep/grid.h"
+
+namespace clipsweep {
+
+// What is classified and with what: all rows of unit length, classes in one order.
+struct Problem {
+  std::int64_t width = 0;                // D
+  std::int64_t classes = 0;              // C
+  std::vector<float> text;               // [C, D]
+  std::vector<float> keys;               // [K, D]
+  std::vector<std::int32_t> key_labels;  // [K]
+};
+
+struct Queries {
+  std::vector<float> features;       // [N, D] unit rows
+  std::vector<std::int32_t> labels;  // [N]
+  std::int64_t count() const { return static_cast<std::int64_t>(labels.size()); }
+};
+
+// One family of nested subsets over one grid.
+struct GridTask {
+  std::vector<std::vector<std::int64_t>> rows_by_class;  // rows of Problem::keys, in adding order
+  std::vector<std::int64_t> shots;                       // rising; first so many rows of each class
+  Axis alpha, beta;
+  bool exact_alpha = false;  // also find the best alpha over the reals
+};
+
+// The most right answers any real alpha between the first and the last of the axis gives, and
+// where: the first of the widest stretches of alpha that reach it.
+struct ExactAlpha {
+  std::int64_t top1 = 0;
+  double low = 0, high = 0;
+};
+
+struct GridCounts {
+  std::vector<std::int64_t> top1, top5;  // [shots, beta, alpha]: samples whose label is first / in
+                                         // the first 5
+  // [shots, beta]; on rank 0; empty when not asked for or more than kMostEdges crossings would have
+  // to be kept.
+  std::vector<ExactAlpha> exact;
+};
+
+// Of all tasks and ranks together: 8 bytes each.
+inline constexpr std::int64_t kMostEdges = 24'000'000;
+
+struct TopCounts {
+  std::int64_t top1 = 0, top5 = 0;
+};
+
+}  // namespace clipsweep
