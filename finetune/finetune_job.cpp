@@ -71,6 +71,12 @@ void TakePoint(const FinetuneConfig& config, Plan& plan) {
                                    std::string(name).substr(0, std::string(name).find('_'))));
     }
   }
+  if (sweep.made_from.count("subset_files_sha256") > 0) {
+    throw InputError(
+        fmt::format("{}: was swept over subset files, whose keys finetune does not know; give "
+                    "--alpha and --beta",
+                    config.sweep.string()));
+  }
   for (const SweepCell& cell : sweep.cells) {
     if (cell.shots == plan.subset.shots &&
         (cell.seed == config.subset_seed || plan.subset.shots == MostKeys(plan.inputs))) {

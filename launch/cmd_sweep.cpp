@@ -1,7 +1,13 @@
 #include <fmt/core.h>
 
+#include <map>
+
+#include "common/atomic_file.h"
+#include "common/error.h"
+#include "common/statistics.h"
 #include "launch/command.h"
-#include "sweep/sweep_job.h"
+#include "launch/sweep_report.h"
+#include "sweep/sweep_file.h"
 
 namespace clipsweep {
 namespace {
@@ -24,19 +30,36 @@ class SweepCommand final : public Command {
         ("cache", Required(&cache_), "features of the training images: the keys")
         ("features", Required(&features_), "test features")
         ("text", Required(&text_), "text weights")
-        ("alpha", Required(&config_.alpha), "grid lo:hi:step, hi not included")
-        ("beta", Required(&config_.beta), "grid lo:hi:step, hi not included")
+        ("alpha", Optional(&config_.alpha), "grid lo:hi:step, hi not included")
+        ("beta", Optional(&config_.beta), "grid lo:hi:step, hi not included")
+        ("grid", Optional(&config_.grid), "'official': the 200 x 20 points of the official code, with --dataset")
+        ("dataset", Optional(&config_.dataset), "of --grid official: imagenet, caltech101, dtd, ...")
         ("tune-on", Optional(&config_.tune_on),
-         "features that choose alpha and beta; 'test' chooses on the test features and says so everywhere")
+         "features that choose alpha and beta; 'split' holds out min(shots, 4) images a class of the cache "
+         "(seeded by --seed, keys of no subset); 'test' chooses on the test features and says so everywhere")
         ("shots", Optional(&shots_), "keys per class, as in 1,5,16; all when not given")
         ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
+        ("subset-file", boost::program_options::value(&subset_files_)->composing(),
+         "instead of seeds: keys listed by class in a JSON or TSV file; give it once a subset")
         ("partition", Default(&partition_), "how ranks divide the work: samples or grid")
         ("out", Required(&out_), "sweep file to write")
+        ("csv", Optional(&csv_), "also write every grid point as CSV")
+        ("html", Optional(&html_), "also write heat maps of the grid as a page")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
     // clang-format on
   }
 
-  void Prepare(const CommonOptions&) override {
+  void Prepare(const CommonOptions& common) override {
+    config_.split_seed = static_cast<std::uint64_t>(common.seed);
+    for (const std::string& other : {csv_, html_}) {
+      if (!other.empty() && (other == out_ || csv_ == html_)) {
+        throw UsageError(fmt::format("--out, --csv, --html: {} is named twice", other));
+      }
+    }
+    config_.subset_files.assign(subset_files_.begin(), subset_files_.end());
+    if (!subset_files_.empty() && seeds_ != "1") {
+      throw UsageError("--subset-file: names the keys itself; leave --subset-seeds out");
+    }
     config_.cache = cache_;
     config_.features = features_;
     config_.text = text_;
@@ -49,6 +72,9 @@ class SweepCommand final : public Command {
 
   CommandOutput Run(const CommandContext& context) override {
     const SweepResult result = RunSweep(config_, context.compute, context.comm);
+    Agree(context.comm, [&] {
+      if (context.comm.is_root()) WriteReports();
+    });
     CommandOutput output;
     output.text =
         fmt::format("{}: {} grid points, tuned on {}{}\nzero-shot: {}\n", out_, result.points,
@@ -56,16 +82,41 @@ class SweepCommand final : public Command {
                     CountsText(result.test_samples, result.zero_shot.top1, result.zero_shot.top5));
     Json cells = Json::array();
     for (const SweepCell& cell : result.cells) {
-      output.text += fmt::format("{:>3} shots, seed {}: alpha {:.6g} beta {:.6g}: {}{}\n",
-                                 cell.shots, cell.seed, cell.alpha, cell.beta,
-                                 CountsText(result.test_samples, cell.test.top1, cell.test.top5),
-                                 TunedLabel(result.tuned_on));
-      cells.push_back({{"shots", cell.shots},
-                       {"subset_seed", cell.seed},
-                       {"alpha", cell.alpha},
-                       {"beta", cell.beta},
-                       {"tune", CountsJson(result.tune_samples, cell.tuned.top1, cell.tuned.top5)},
-                       {"test", CountsJson(result.test_samples, cell.test.top1, cell.test.top5)}});
+      output.text +=
+          fmt::format("{:>3} shots, {} {}: alpha {:.6g} beta {:.6g}: {}{}\n", cell.shots,
+                      subset_files_.empty() ? "seed" : "subset", cell.seed, cell.alpha, cell.beta,
+                      CountsText(result.test_samples, cell.test.top1, cell.test.top5),
+                      TunedLabel(result.tuned_on));
+      Json entry = {{"shots", cell.shots},
+                    {"subset_seed", cell.seed},
+                    {"alpha", cell.alpha},
+                    {"beta", cell.beta},
+                    {"tune", CountsJson(result.tune_samples, cell.tuned.top1, cell.tuned.top5)},
+                    {"test", CountsJson(result.test_samples, cell.test.top1, cell.test.top5)}};
+      if (cell.exact) {
+        entry["exact"] = {{"beta", cell.exact_beta},
+                          {"alpha_low", cell.exact->low},
+                          {"alpha_high", cell.exact->high},
+                          {"tune_top1", cell.exact->top1}};
+      }
+      cells.push_back(std::move(entry));
+    }
+    Json summary = Json::array();
+    for (const ShotsSummary& row : SummarizeCells(result)) {
+      if (row.subsets > 1) {
+        output.text += fmt::format(
+            "{:>3} shots: top-1 {:.2f} \u00b1 {:.2f} %, top-5 {:.2f} \u00b1 {:.2f} % (mean and 95 "
+            "% "
+            "interval of {} subsets){}\n",
+            row.shots, 100 * row.top1.mean, 100 * row.top1.half_width, 100 * row.top5.mean,
+            100 * row.top5.half_width, row.subsets, TunedLabel(result.tuned_on));
+      }
+      summary.push_back({{"shots", row.shots},
+                         {"subsets", row.subsets},
+                         {"top1_mean", row.top1.mean},
+                         {"top1_half_width", row.top1.half_width},
+                         {"top5_mean", row.top5.mean},
+                         {"top5_half_width", row.top5.half_width}});
     }
     const SweepCell& last = result.cells.back();
     output.json = {{"out", out_},
@@ -75,6 +126,7 @@ class SweepCommand final : public Command {
                    {"zero_shot",
                     CountsJson(result.test_samples, result.zero_shot.top1, result.zero_shot.top5)},
                    {"cells", cells},
+                   {"summary", summary},
                    {"test", CountsJson(result.test_samples, last.test.top1,
                                        last.test.top5)},  // of the last cell
                    {"sha256", result.sha256}};
@@ -82,9 +134,42 @@ class SweepCommand final : public Command {
   }
 
  private:
+  struct ShotsSummary {
+    std::int64_t shots, subsets;
+    MeanInterval top1, top5;  // test accuracy as fractions of 1
+  };
+
+  // Subsets that are all keys are one, whatever their seeds.
+  static std::vector<ShotsSummary> SummarizeCells(const SweepResult& result) {
+    std::map<std::int64_t, std::pair<std::vector<double>, std::vector<double>>> by_shots;
+    const auto samples = static_cast<double>(result.test_samples);
+    for (const SweepCell& cell : result.cells) {
+      auto& [top1, top5] = by_shots[cell.shots];
+      if (!top1.empty() && cell.shots == result.most_keys) continue;
+      top1.push_back(static_cast<double>(cell.test.top1) / samples);
+      top5.push_back(static_cast<double>(cell.test.top5) / samples);
+    }
+    std::vector<ShotsSummary> rows;
+    for (const auto& [shots, values] : by_shots) {
+      rows.push_back({shots, static_cast<std::int64_t>(values.first.size()),
+                      Summarize(values.first), Summarize(values.second)});
+    }
+    return rows;
+  }
+
+  // From the file, so that an output found up to date gives them too.
+  void WriteReports() const {
+    if (csv_.empty() && html_.empty()) return;
+    const SweepData data = ReadSweepData(out_);
+    if (!csv_.empty()) WriteSweepCsv(csv_, data);
+    if (!html_.empty()) WriteFileAtomically(html_, HeatMapPage(data));
+  }
+
   bool fresh_ = false;
   SweepConfig config_;
-  std::string cache_, features_, text_, out_, shots_, seeds_ = "1", partition_ = "samples";
+  std::string cache_, features_, text_, out_, csv_, html_, shots_, seeds_ = "1",
+                                                                   partition_ = "samples";
+  std::vector<std::string> subset_files_;
 };
 
 }  // namespace

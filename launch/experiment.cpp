@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <boost/math/distributions/students_t.hpp>
 #include <chrono>
 #include <cmath>
 #include <map>
@@ -62,18 +61,6 @@ std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const Experiment
 }
 
 }  // namespace
-
-MeanInterval Summarize(const std::vector<double>& values) {
-  const auto n = static_cast<double>(values.size());
-  MeanInterval out;
-  out.mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
-  if (values.size() < 2) return out;
-  double squares = 0;
-  for (const double value : values) squares += (value - out.mean) * (value - out.mean);
-  const boost::math::students_t distribution(n - 1);
-  out.half_width = boost::math::quantile(distribution, 0.975) * std::sqrt(squares / (n - 1) / n);
-  return out;
-}
 
 // The files after the extraction are cheap: those made from other input are replaced. The
 // extraction, which may have cost hours, still refuses, so that a typing error does not throw

@@ -10,6 +10,7 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "common/statistics.h"
 #include "extract/model_options.h"
 #include "finetune/finetune_job.h"
 #include "sweep/sweep_job.h"
@@ -38,12 +39,6 @@ struct MethodRow {
   std::int64_t shots = 0;
   std::vector<double> top1, top5;  // by seed; one value for zero-shot and for all keys
 };
-
-// Mean and half-width of the 95 % interval (Student's t over the seeds); 0 for a single value.
-struct MeanInterval {
-  double mean = 0, half_width = 0;
-};
-MeanInterval Summarize(const std::vector<double>& values);
 
 struct ExperimentResult {
   std::vector<MethodRow> rows;

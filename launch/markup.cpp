@@ -1,5 +1,9 @@
 #include "launch/markup.h"
 
+#include <fmt/core.h>
+
+#include <cmath>
+
 #include <array>
 
 namespace clipsweep {
@@ -52,6 +56,17 @@ std::string CsvCell(std::string_view text) {
     out += c;
   }
   return out + '"';
+}
+
+Shade ShadeOf(double value, double low, double high) {
+  const double t = high > low ? (value - low) / (high - low) : 0.5;
+  const auto mix = [t](int from, int middle, int to) {
+    return static_cast<int>(std::lround(t < 0.5 ? from + 2 * t * (middle - from)
+                                                : middle + (2 * t - 1) * (to - middle)));
+  };
+  return {
+      fmt::format("#{:02x}{:02x}{:02x}", mix(59, 33, 253), mix(28, 145, 231), mix(100, 140, 37)),
+      t < 0.62 ? "#ffffff" : "#1a1a1a"};
 }
 
 }  // namespace clipsweep

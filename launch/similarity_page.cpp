@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "launch/markup.h"
 
@@ -33,23 +32,6 @@ svg .best { font-weight: 700; }
 <body>
 <h1>Image and text similarity</h1>
 )";
-
-// Low to high from dark blue to yellow, with the ink that can be read on it.
-struct Shade {
-  std::string fill;
-  const char* ink;
-};
-
-Shade ShadeOf(float value, float low, float high) {
-  const double t = high > low ? (value - low) / (high - low) : 0.5;
-  const auto mix = [t](int from, int middle, int to) {
-    return static_cast<int>(std::lround(t < 0.5 ? from + 2 * t * (middle - from)
-                                                : middle + (2 * t - 1) * (to - middle)));
-  };
-  return {
-      fmt::format("#{:02x}{:02x}{:02x}", mix(59, 33, 253), mix(28, 145, 231), mix(100, 140, 37)),
-      t < 0.62 ? "#ffffff" : "#1a1a1a"};
-}
 
 int LabelWidth(const Similarity& similarity) {
   std::size_t longest = 0;

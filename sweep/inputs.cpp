@@ -11,7 +11,7 @@
 
 namespace clipsweep {
 
-Inputs LoadInputs(const std::filesystem::path& text_path, const FeatureSet& from, bool is_cache) {
+Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, bool is_cache) {
   const TextSet text = ReadTextFile(text_path);
   Inputs inputs;
   inputs.classes = from.classes;
@@ -24,10 +24,11 @@ Inputs LoadInputs(const std::filesystem::path& text_path, const FeatureSet& from
   for (const std::string& name : from.classes) names.Update(name + "\n");
   inputs.made_from["classes_sha256"] = names.Hex();
   if (is_cache) {
-    inputs.problem.keys = from.features;
-    NormalizeRows(inputs.problem.keys, from.width);
-    inputs.problem.key_labels = from.labels;
     inputs.rows_by_class = RowsByClass(from.labels, from.classes, inputs.cache_name);
+    inputs.problem.keys = std::move(from.features);
+    NormalizeRows(inputs.problem.keys, from.width);
+    inputs.problem.key_labels = std::move(from.labels);
+    inputs.paths = std::move(from.paths);
     inputs.made_from["cache_sha256"] = from.content_sha256;
   }
   return inputs;

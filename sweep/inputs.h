@@ -17,12 +17,13 @@ struct Inputs {
   Problem problem;
   std::vector<std::string> classes;  // [C] of the cache, or of the features without a cache
   std::vector<std::vector<std::int64_t>> rows_by_class;  // of the cache, file order
+  std::vector<std::string> paths;                        // [K] of the cache's images
   std::string cache_name;
   Provenance made_from;  // identities of cache and text
 };
 
 // Cache (keys) and text. `features`, read beforehand, gives the classes when there is no cache.
-Inputs LoadInputs(const std::filesystem::path& text, const FeatureSet& classes_from, bool is_cache);
+Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from, bool is_cache);
 
 // Queries for `inputs` from a feature file. Throws InputError when its width or its classes differ.
 Queries LoadQueries(const Inputs& inputs, FeatureSet set);

@@ -31,6 +31,8 @@ void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
   file.Attribute("most_keys", data.result.most_keys);
   file.Attribute("zero_shot_top1", data.result.zero_shot.top1);
   file.Attribute("zero_shot_top5", data.result.zero_shot.top5);
+  file.Attribute("tune_zero_shot_top1", data.result.tune_zero_shot.top1);
+  file.Attribute("tune_zero_shot_top5", data.result.tune_zero_shot.top5);
   file.Write("alpha", {a}, data.alpha);
   file.Write("beta", {b}, data.beta);
   file.Write("shots", {s}, data.shots);
@@ -79,6 +81,8 @@ SweepData ReadSweepData(const std::filesystem::path& path) {
   result.tune_samples = file.IntAttribute("samples");
   result.test_samples = file.IntAttribute("test_samples");
   result.zero_shot = {file.IntAttribute("zero_shot_top1"), file.IntAttribute("zero_shot_top5")};
+  result.tune_zero_shot = {file.IntAttribute("tune_zero_shot_top1"),
+                           file.IntAttribute("tune_zero_shot_top5")};
   result.most_keys = file.IntAttribute("most_keys");
   result.made_from = ReadProvenance(file);
   for (const char* name : {"cache_sha256", "text_sha256", "classes_sha256", "tune_sha256"}) {

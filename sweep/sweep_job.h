@@ -22,16 +22,19 @@ inline constexpr const char* kEngine = "exact-alpha-2";
 struct SweepConfig {
   std::filesystem::path cache, features, text, out;
   std::string alpha, beta;          // lo:hi:step
-  std::string tune_on;              // a feature file, or "test"
+  std::string grid, dataset;        // "official" and its data set, instead of alpha and beta
+  std::string tune_on;              // a feature file, "split" or "test"
+  std::uint64_t split_seed = 1;     // of the images "split" holds out
   std::vector<std::int64_t> shots;  // empty: all keys
   std::vector<std::int64_t> seeds = {1};
+  std::vector<std::filesystem::path> subset_files;  // instead of seeds: subset_file.h
   Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
 };
 
 struct SweepCell {
-  std::int64_t shots = 0, seed = 0;
-  double alpha = 0, beta = 0;  // the first strict maximum, beta outer, alpha inner
+  std::int64_t shots = 0, seed = 0;  // or the subset file's number, from 0
+  double alpha = 0, beta = 0;        // the first strict maximum, beta outer, alpha inner
   TopCounts tuned, test;
   // On the tuning set, over real alphas at the grid's betas; no value: too many crossings to keep.
   std::optional<ExactAlpha> exact;
@@ -40,11 +43,13 @@ struct SweepCell {
 
 struct SweepResult {
   std::int64_t tune_samples = 0, test_samples = 0;
-  std::string tuned_on;          // "val" or "test"
+  std::string tuned_on;          // "val", "split" or "test"
   std::int64_t points = 0;       // of the grid
   TopCounts zero_shot;           // on test
+  TopCounts tune_zero_shot;      // on the tuning set
   std::vector<SweepCell> cells;  // shots outer, seeds inner
-  std::int64_t most_keys = 0;    // keys of the largest class: this many shots are all keys
+  // This many shots are all keys, whatever the seed; 0 when subset files named the keys.
+  std::int64_t most_keys = 0;
   Provenance made_from;
   bool reused_output = false;
   std::string sha256;

@@ -1,0 +1,51 @@
+// What a sweep is to do, read and checked: inputs, grid, the keys of every subset, the tuning set.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sweep/inputs.h"
+#include "sweep/sweep_job.h"
+
+namespace clipsweep {
+
+using ClassRows = std::vector<std::vector<std::int64_t>>;
+
+struct SweepPlan {
+  Inputs inputs;  // rows_by_class without the images held out for tuning
+  Queries tune, test;
+  std::string tuned_on;  // "val", "split" or "test"
+  Axis alpha, beta;
+  std::int64_t most_keys = 0;       // of the largest class: this many shots are all keys
+  std::vector<std::int64_t> shots;  // as asked
+  std::vector<std::int64_t> seeds;  // or numbers of the subset files
+  std::vector<ClassRows> orders;    // a seed: rows of each class in adding order
+  bool whole_is_shared = true;      // all keys are the same for every seed
+  Provenance made_from;
+
+  // The images that choose alpha and beta.
+  const Queries& tuning() const { return tuned_on == "test" ? test : tune; }
+  // Whether a subset is the same whatever the seed.
+  bool SameForAllSeeds(std::int64_t of_shots) const {
+    return whole_is_shared && of_shots >= most_keys;
+  }
+};
+
+// Throws UsageError, InputError.
+SweepPlan MakeSweepPlan(const SweepConfig& config);
+
+// One task a seed, its subsets nested; subsets that are the same for every seed are counted once.
+struct TaskPlan {
+  std::vector<GridTask> tasks;
+  // (shots, position of the seed) -> (task, index within its shots)
+  std::map<std::pair<std::int64_t, std::size_t>, std::pair<std::size_t, std::size_t>> place;
+};
+TaskPlan PlanTasks(const SweepPlan& plan);
+
+// Per class, how many images --tune-on split holds out: min(shots, 4), at most half of them.
+std::int64_t HeldOut(std::int64_t images, std::int64_t shots);
+
+}  // namespace clipsweep
