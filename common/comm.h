@@ -34,6 +34,10 @@ class Comm {
   virtual void Broadcast(std::span<std::byte> bytes, int root) = 0;
   virtual void Barrier() = 0;
 
+  // A number to one rank, which it finds with Poll. Neither waits for the other side.
+  virtual void Post(int to, std::int64_t value) = 0;
+  virtual bool Poll(int& from, std::int64_t& value) = 0;
+
   bool is_root() const { return rank() == 0; }
   // Bytes this rank has passed into collectives; tests hold training steps to their promise with
   // it.
@@ -57,6 +61,8 @@ class SelfComm final : public Comm {
   }
   void Broadcast(std::span<std::byte>, int) override {}
   void Barrier() override {}
+  void Post(int, std::int64_t) override {}
+  bool Poll(int&, std::int64_t&) override { return false; }
 };
 
 std::string BroadcastString(Comm& comm, const std::string& text, int root = 0);

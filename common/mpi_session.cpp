@@ -13,6 +13,7 @@ namespace {
 
 // MPI counts are ints: longer buffers travel in pieces of this many elements.
 constexpr std::size_t kMaxCount = std::size_t{1} << 28;
+constexpr int kGatherTag = 0, kPostTag = 1;
 
 void Check(int code, const char* what) {
   if (code == MPI_SUCCESS) return;
@@ -127,7 +128,7 @@ std::vector<std::vector<std::int64_t>> MpiComm::Gather(std::span<const std::int6
   };
   if (!is_root()) {
     pieces(const_cast<std::int64_t*>(mine.data()), length, [&](std::int64_t* data, int count) {
-      Check(MPI_Send(data, count, MPI_INT64_T, 0, 0, comm_), "MPI_Send");
+      Check(MPI_Send(data, count, MPI_INT64_T, 0, kGatherTag, comm_), "MPI_Send");
     });
     return {};
   }
@@ -137,7 +138,7 @@ std::vector<std::vector<std::int64_t>> MpiComm::Gather(std::span<const std::int6
         all.emplace_back(static_cast<std::size_t>(lengths[static_cast<std::size_t>(rank)]));
     pieces(theirs.data(), static_cast<std::int64_t>(theirs.size()),
            [&](std::int64_t* data, int count) {
-             Check(MPI_Recv(data, count, MPI_INT64_T, rank, 0, comm_, MPI_STATUS_IGNORE),
+             Check(MPI_Recv(data, count, MPI_INT64_T, rank, kGatherTag, comm_, MPI_STATUS_IGNORE),
                    "MPI_Recv");
            });
   }
@@ -150,6 +151,21 @@ void MpiComm::Broadcast(std::span<std::byte> bytes, int root) {
     const int part = static_cast<int>(std::min(kMaxCount, bytes.size() - at));
     Check(MPI_Bcast(bytes.data() + at, part, MPI_BYTE, root, comm_), "MPI_Bcast");
   }
+}
+
+// Eight bytes travel eagerly: the send ends before anybody receives.
+void MpiComm::Post(int to, std::int64_t value) {
+  Check(MPI_Send(&value, 1, MPI_INT64_T, to, kPostTag, comm_), "MPI_Send");
+}
+
+bool MpiComm::Poll(int& from, std::int64_t& value) {
+  int waiting = 0;
+  MPI_Status status;
+  Check(MPI_Iprobe(MPI_ANY_SOURCE, kPostTag, comm_, &waiting, &status), "MPI_Iprobe");
+  if (waiting == 0) return false;
+  from = status.MPI_SOURCE;
+  Check(MPI_Recv(&value, 1, MPI_INT64_T, from, kPostTag, comm_, MPI_STATUS_IGNORE), "MPI_Recv");
+  return true;
 }
 
 void MpiComm::Barrier() { Check(MPI_Barrier(comm_), "MPI_Barrier"); }

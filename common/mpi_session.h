@@ -55,6 +55,8 @@ class MpiComm final : public Comm {
   std::vector<std::vector<std::int64_t>> Gather(std::span<const std::int64_t> mine) override;
   void Broadcast(std::span<std::byte> bytes, int root) override;
   void Barrier() override;
+  void Post(int to, std::int64_t value) override;
+  bool Poll(int& from, std::int64_t& value) override;
   void Free();
 
  private:

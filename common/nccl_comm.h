@@ -60,6 +60,8 @@ class NcclComm final : public Comm {
   }
   void Broadcast(std::span<std::byte> bytes, int root) override { parent_.Broadcast(bytes, root); }
   void Barrier() override { parent_.Barrier(); }
+  void Post(int to, std::int64_t value) override { parent_.Post(to, value); }
+  bool Poll(int& from, std::int64_t& value) override { return parent_.Poll(from, value); }
 
  private:
   void Wait(const std::string& what);

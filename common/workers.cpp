@@ -85,7 +85,8 @@ void WorkerPool::Stop() {
   state_->start.notify_all();
 }
 
-void WorkerPool::Run(std::int64_t count, const Work& work, const Tick& tick) {
+void WorkerPool::Run(std::int64_t count, const Work& work, const Tick& tick,
+                     std::chrono::milliseconds tick_every) {
   State& state = *state_;
   std::exception_ptr failure;
   {
@@ -98,8 +99,7 @@ void WorkerPool::Run(std::int64_t count, const Work& work, const Tick& tick) {
     state.running = workers_;
     ++state.generation;
     state.start.notify_all();
-    while (!state.finished.wait_for(lock, std::chrono::milliseconds(100),
-                                    [&] { return state.running == 0; })) {
+    while (!state.finished.wait_for(lock, tick_every, [&] { return state.running == 0; })) {
       if (!tick) continue;
       lock.unlock();
       tick(state.done);

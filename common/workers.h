@@ -3,6 +3,7 @@
 // reason (oneDNN's convolutions give other bits on another number of threads).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,10 +21,11 @@ class WorkerPool {
   using Tick = std::function<void(std::int64_t done)>;
 
   // Calls work(item, worker) for every item in [0, count), one call per worker at a time, and
-  // returns when all are done. `tick`, called on the calling thread about ten times a second, gets
-  // the number of items done. A throw in any call ends the rest early and is rethrown here; so is
+  // returns when all are done. `tick`, called on the calling thread every `tick_every`, gets the
+  // number of items done. A throw in any call ends the rest early and is rethrown here; so is
   // Interrupted.
-  void Run(std::int64_t count, const Work& work, const Tick& tick = {});
+  void Run(std::int64_t count, const Work& work, const Tick& tick = {},
+           std::chrono::milliseconds tick_every = std::chrono::milliseconds(100));
 
  private:
   void Stop();

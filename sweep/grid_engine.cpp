@@ -8,6 +8,7 @@
 
 #include "common/error.h"
 #include "common/progress.h"
+#include "common/work_queue.h"
 #include "common/workers.h"
 #include "sweep/affinity.h"
 #include "sweep/exact_alpha.h"
@@ -148,20 +149,21 @@ std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries
   Engine engine(problem, queries, tasks);
   const bool whole = partition == Partition::kSamples;
   const std::int64_t runs = whole ? 1 : engine.runs();
-  const auto items = ItemsOfRank(engine.blocks() * runs, comm);
   std::vector<Engine::Workspace> spaces;
   Agree(comm, [&] {
     for (int w = 0; w < compute.workers; ++w) spaces.push_back(engine.MakeWorkspace());
-    Progress progress(label, "blocks", static_cast<std::int64_t>(items.size()), comm.is_root());
-    WorkerPool(compute.workers)
-        .Run(
-            static_cast<std::int64_t>(items.size()),
-            [&](std::int64_t i, int worker) {
-              const std::int64_t item = items[static_cast<std::size_t>(i)], run = item % runs;
-              engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1,
-                              spaces[static_cast<std::size_t>(worker)]);
-            },
-            [&](std::int64_t done) { progress.Update(done); });
+  });
+  Agree(comm, [&] {
+    WorkQueue queue(comm, engine.blocks() * runs);
+    Progress progress(label, "blocks", queue.count(), comm.is_root());
+    RunQueue(
+        queue, compute.workers,
+        [&](std::int64_t item, int worker) {
+          const std::int64_t run = item % runs;
+          engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1,
+                          spaces[static_cast<std::size_t>(worker)]);
+        },
+        [&](std::int64_t dealt) { progress.Update(dealt); });
   });
   std::int64_t edges[] = {engine.edges()};
   comm.SumInt64(edges);

@@ -1,6 +1,13 @@
 // What ranks compute together equals, to the bit, what one process computes alone.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include "common/error.h"
+#include "common/work_queue.h"
 #include "finetune/trainer.h"
 #include "sweep/grid_engine.h"
 #include "tests/mpi/world.h"
@@ -15,7 +22,7 @@ using testing::World;
 TEST(Stages, GridCountsAreThoseOfOneProcess) {
   const auto small = MakeSmallProblem(19, 4, 1100, 16);
   const std::vector<GridTask> tasks{
-      {ShuffleRows(small.rows_by_class, 5), {1, 3}, Axis{0, 0.2, 20}, Axis{0.5, 0.3, 37}}};
+      {ShuffleRows(small.rows_by_class, 5), {1, 3}, Axis{0, 0.2, 20}, Axis{0.5, 0.3, 37}, true}};
   SelfComm self;
   const auto alone =
       CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 1}, self, "t");
@@ -24,9 +31,78 @@ TEST(Stages, GridCountsAreThoseOfOneProcess) {
         CountGrid(small.problem, small.queries, tasks, partition, {"cpu", 2}, World(), "t");
     EXPECT_EQ(alone[0].top1, together[0].top1);
     EXPECT_EQ(alone[0].top5, together[0].top5);
+    if (!World().is_root()) continue;
+    ASSERT_EQ(alone[0].exact.size(), together[0].exact.size());
+    for (std::size_t row = 0; row < alone[0].exact.size(); ++row) {
+      EXPECT_EQ(alone[0].exact[row].top1, together[0].exact[row].top1);
+      EXPECT_EQ(alone[0].exact[row].low, together[0].exact[row].low);
+      EXPECT_EQ(alone[0].exact[row].high, together[0].exact[row].high);
+    }
   }
   const TopCounts zero = CountZeroShot(small.problem, small.queries, {"cpu", 1}, World());
   EXPECT_EQ(zero.top1, CountZeroShot(small.problem, small.queries, {"cpu", 1}, self).top1);
+}
+
+// Every item once; a rank that is slow gets fewer.
+TEST(WorkQueue, DealsEveryItemOnceAndSkips) {
+  Comm& world = World();
+  for (int round = 0; round < 2; ++round) {
+    constexpr std::int64_t kItems = 120;
+    std::vector<bool> skip(kItems, false);
+    skip[7] = skip[119] = true;
+    std::vector<std::int64_t> taken(kItems, 0);
+    std::int64_t mine = 0;
+    std::mutex mutex;
+    WorkQueue queue(world, kItems, skip);
+    RunQueue(
+        queue, 2,
+        [&](std::int64_t item, int) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(world.is_root() ? 40 : 8));
+          const std::lock_guard lock(mutex);
+          ++taken[static_cast<std::size_t>(item)];
+          ++mine;
+        },
+        [](std::int64_t) {});
+    world.SumInt64(taken);
+    for (std::size_t i = 0; i < kItems; ++i) EXPECT_EQ(taken[i], skip[i] ? 0 : 1) << i;
+    const std::int64_t fair = 118 / world.size();
+    EXPECT_TRUE(world.size() == 1 || !world.is_root() || mine < fair) << mine;
+  }
+}
+
+TEST(WorkQueue, AFailureAnywhereEndsTheDealing) {
+  Comm& world = World();
+  for (int failing = 0; failing < world.size(); ++failing) {
+    std::atomic<int> done = 0;
+    EXPECT_THROW(Agree(world,
+                       [&] {
+                         WorkQueue queue(world, 100'000);
+                         RunQueue(
+                             queue, 2,
+                             [&](std::int64_t, int) {
+                               std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                               if (++done > 20 && world.rank() == failing) {
+                                 throw InternalError("on purpose");
+                               }
+                             },
+                             [](std::int64_t) {});
+                       }),
+                 AgreedError);
+    EXPECT_LT(done, 5000);
+    world.Barrier();
+  }
+}
+
+// Messages of different lengths, in the order of ranks.
+TEST(Gather, BringsEveryRanksNumbersToRankZero) {
+  Comm& world = World();
+  const std::vector<std::int64_t> mine(static_cast<std::size_t>(world.rank() * 3), world.rank());
+  const auto all = world.Gather(mine);
+  if (!world.is_root()) return;
+  ASSERT_EQ(all.size(), static_cast<std::size_t>(world.size()));
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    EXPECT_EQ(all[rank], std::vector<std::int64_t>(rank * 3, static_cast<std::int64_t>(rank)));
+  }
 }
 
 TEST(Stages, TrainedKeysAreThoseOfOneProcess) {
