@@ -45,7 +45,9 @@ class SweepCommand final : public Command {
         ("out", Required(&out_), "sweep file to write")
         ("csv", Optional(&csv_), "also write every grid point as CSV")
         ("html", Optional(&html_), "also write heat maps of the grid as a page")
-        ("fresh", Switch(&fresh_), "replace an output made otherwise");
+        ("resume", Switch(&config_.resume), "take up the blocks that an interrupted sweep saved in OUT.parts")
+        ("save-every", Default(&save_every_), "seconds between savings of finished blocks; 0: save none")
+        ("fresh", Switch(&fresh_), "replace an output made otherwise, drop saved blocks");
     // clang-format on
   }
 
@@ -67,6 +69,12 @@ class SweepCommand final : public Command {
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     if (!shots_.empty()) config_.shots = ParseIntegers(shots_, "--shots", 1);
     config_.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
+    if (save_every_ < 0 || save_every_ > 86400) {
+      throw UsageError(fmt::format("--save-every: {} is not in 0..86400", save_every_));
+    }
+    if (fresh_ && config_.resume)
+      throw UsageError("--resume: contradicts --fresh; give one of them");
+    config_.save_every = std::chrono::seconds(save_every_);
     config_.partition = ParsePartition(partition_);
   }
 
@@ -123,6 +131,7 @@ class SweepCommand final : public Command {
                    {"tuned_on", result.tuned_on},
                    {"grid_points", result.points},
                    {"up_to_date", result.reused_output},
+                   {"resumed_items", result.resumed_items},
                    {"zero_shot",
                     CountsJson(result.test_samples, result.zero_shot.top1, result.zero_shot.top5)},
                    {"cells", cells},
@@ -166,6 +175,7 @@ class SweepCommand final : public Command {
   }
 
   bool fresh_ = false;
+  std::int64_t save_every_ = 30;
   SweepConfig config_;
   std::string cache_, features_, text_, out_, csv_, html_, shots_, seeds_ = "1",
                                                                    partition_ = "samples";

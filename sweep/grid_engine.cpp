@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/progress.h"
 #include "common/work_queue.h"
 #include "common/workers.h"
@@ -16,6 +18,9 @@
 
 namespace clipsweep {
 namespace {
+
+constexpr std::pair<Partition, const char*> kPartitions[] = {{Partition::kSamples, "samples"},
+                                                             {Partition::kGrid, "grid"}};
 
 std::int64_t BlocksOf(const Queries& queries, std::int64_t samples) {
   return (queries.count() + samples - 1) / samples;
@@ -69,6 +74,7 @@ class Engine {
   }
 
   std::int64_t edges() const { return kMostEdges - edges_left_; }
+  bool all_edges() const { return edges_left_ >= 0; }
 
  private:
   const Problem& problem_;
@@ -80,6 +86,66 @@ class Engine {
   std::int64_t runs_ = 0;
   std::atomic<std::int64_t> edges_left_ = kMostEdges;
 };
+
+// A worker's counts and, where they are kept on disk, what they cover.
+struct Worker {
+  Worker(int its_number, Engine::Workspace its_space, BlockStore* its_store)
+      : number(its_number), space(std::move(its_space)), store(its_store) {}
+
+  void Finished(std::int64_t item, bool all_edges) {
+    if (store == nullptr || store->every().count() == 0) return;
+    items.push_back(item);
+    if (std::chrono::steady_clock::now() - saved >= store->every()) Save(all_edges);
+  }
+
+  void Save(bool all_edges) {
+    if (items.empty()) return;
+    std::vector<const TaskCounts*> counts;
+    for (const SampleCounter& counter : space) counts.push_back(&counter.counts());
+    store->Save(number, items, counts, all_edges);
+    saved = std::chrono::steady_clock::now();
+  }
+
+  int number;
+  Engine::Workspace space;
+  BlockStore* store;
+  std::vector<std::int64_t> items;
+  std::chrono::steady_clock::time_point saved = std::chrono::steady_clock::now();
+};
+
+// Which items the loaded parts cover. Throws InputError for parts that do not fit the tasks.
+std::vector<bool> MarkDone(const std::vector<FinishedItems>& loaded, std::int64_t items,
+                           const std::vector<GridTask>& tasks) {
+  std::vector<bool> done(static_cast<std::size_t>(items), false);
+  for (const FinishedItems& part : loaded) {
+    bool fits = part.counts.size() == tasks.size();
+    for (std::size_t t = 0; fits && t < tasks.size(); ++t) {
+      const std::size_t rows =
+          tasks[t].shots.size() * static_cast<std::size_t>(tasks[t].beta.count);
+      fits = part.counts[t].right_at_first.size() == rows &&
+             part.counts[t].top1_steps.size() ==
+                 rows * static_cast<std::size_t>(tasks[t].alpha.count + 1) &&
+             part.counts[t].top5_steps.size() == part.counts[t].top1_steps.size();
+    }
+    for (const std::int64_t item : part.items) {
+      fits = fits && item >= 0 && item < items;
+      if (fits) done[static_cast<std::size_t>(item)] = true;
+    }
+    if (!fits)
+      throw InputError("--resume: saved parts do not fit this sweep; --fresh removes them");
+  }
+  return done;
+}
+
+std::int64_t EdgesOf(const FinishedItems& part) {
+  if (!part.all_edges) return kMostEdges + 1;
+  std::int64_t edges = 0;
+  for (const TaskCounts& task : part.counts) {
+    for (const auto& row : task.from) edges += static_cast<std::int64_t>(row.size());
+    for (const auto& row : task.to) edges += static_cast<std::int64_t>(row.size());
+  }
+  return edges;
+}
 
 void Add(std::vector<std::int64_t>& sums, const std::vector<std::int64_t>& more) {
   sums.resize(std::max(sums.size(), more.size()), 0);
@@ -138,44 +204,61 @@ std::vector<ExactAlpha> GatherExact(const Axis& alpha, std::span<const TaskCount
 }  // namespace
 
 Partition ParsePartition(const std::string& name) {
-  if (name == "samples") return Partition::kSamples;
-  if (name == "grid") return Partition::kGrid;
-  throw UsageError(fmt::format("--partition: '{}' is none; use samples or grid", name));
+  for (const auto& [partition, its_name] : kPartitions) {
+    if (name == its_name) return partition;
+  }
+  throw UsageError(fmt::format("--partition: '{}' is none; use samples or grid", Printable(name)));
+}
+
+std::string PartitionName(Partition partition) {
+  return kPartitions[static_cast<std::size_t>(partition)].second;
 }
 
 std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
-                                  const std::vector<GridTask>& tasks, Partition partition,
-                                  const Compute& compute, Comm& comm, const std::string& label) {
+                                  const std::vector<GridTask>& tasks, const PassOptions& options,
+                                  Comm& comm) {
   Engine engine(problem, queries, tasks);
-  const bool whole = partition == Partition::kSamples;
+  const bool whole = options.partition == Partition::kSamples;
   const std::int64_t runs = whole ? 1 : engine.runs();
-  std::vector<Engine::Workspace> spaces;
+  std::vector<Worker> workers;
   Agree(comm, [&] {
-    for (int w = 0; w < compute.workers; ++w) spaces.push_back(engine.MakeWorkspace());
+    for (int w = 0; w < options.compute.workers; ++w) {
+      workers.emplace_back(w, engine.MakeWorkspace(), options.store);
+    }
   });
+  const std::vector<FinishedItems> none;
+  const auto& loaded = options.store != nullptr ? options.store->loaded() : none;
   Agree(comm, [&] {
-    WorkQueue queue(comm, engine.blocks() * runs);
-    Progress progress(label, "blocks", queue.count(), comm.is_root());
-    RunQueue(
-        queue, compute.workers,
-        [&](std::int64_t item, int worker) {
-          const std::int64_t run = item % runs;
-          engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1,
-                          spaces[static_cast<std::size_t>(worker)]);
-        },
-        [&](std::int64_t dealt) { progress.Update(dealt); });
+    const auto done = MarkDone(loaded, engine.blocks() * runs, tasks);
+    WorkQueue queue(comm, engine.blocks() * runs, done);
+    Progress progress(options.label, "blocks", queue.count(), comm.is_root());
+    const auto work = [&](std::int64_t item, int w) {
+      const std::int64_t run = item % runs;
+      Worker& worker = workers[static_cast<std::size_t>(w)];
+      engine.RunBlock(item / runs, whole ? 0 : run, whole ? engine.runs() : run + 1, worker.space);
+      worker.Finished(item, engine.all_edges());
+    };
+    try {
+      RunQueue(queue, options.compute.workers, work,
+               [&](std::int64_t dealt) { progress.Update(dealt); });
+    } catch (...) {
+      for (Worker& worker : workers) worker.Save(engine.all_edges());
+      throw;
+    }
   });
   std::int64_t edges[] = {engine.edges()};
+  for (const FinishedItems& part : loaded) edges[0] += EdgesOf(part);
   comm.SumInt64(edges);
 
   std::vector<GridCounts> results;
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     std::vector<const TaskCounts*> parts;
+    for (const Worker& worker : workers) parts.push_back(&worker.space[t].counts());
+    for (const FinishedItems& part : loaded) parts.push_back(&part.counts[t]);
     std::vector<std::int64_t> top1, top5;
-    for (const Engine::Workspace& space : spaces) {
-      parts.push_back(&space[t].counts());
-      Add(top1, parts.back()->top1_steps);
-      Add(top5, parts.back()->top5_steps);
+    for (const TaskCounts* part : parts) {
+      Add(top1, part->top1_steps);
+      Add(top5, part->top5_steps);
     }
     GridCounts& result = results.emplace_back();
     result.top1 = SumOverRanks(std::move(top1), tasks[t].alpha.count + 1, comm);

@@ -9,6 +9,7 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "sweep/block_store.h"
 #include "sweep/problem.h"
 
 namespace clipsweep {
@@ -16,11 +17,20 @@ namespace clipsweep {
 // kSamples: a work item is a block of samples. kGrid: a block and a run of 16 betas.
 enum class Partition { kSamples, kGrid };
 Partition ParsePartition(const std::string& name);
+std::string PartitionName(Partition partition);
 
-// `label` names the pass in the progress bar. Every rank gets the whole result, but for `exact`.
+// How a pass over the samples is done.
+struct PassOptions {
+  Partition partition = Partition::kSamples;
+  Compute compute = {};
+  std::string label = {};       // in the progress bar
+  BlockStore* store = nullptr;  // takes up and keeps finished items
+};
+
+// Every rank gets the whole result, but for `exact`.
 std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
-                                  const std::vector<GridTask>& tasks, Partition partition,
-                                  const Compute& compute, Comm& comm, const std::string& label);
+                                  const std::vector<GridTask>& tasks, const PassOptions& options,
+                                  Comm& comm);
 
 // Zero-shot: {top-1, top-5} right of argmax 100 f W^T.
 TopCounts CountZeroShot(const Problem& problem, const Queries& queries, const Compute& compute,

@@ -32,8 +32,8 @@ void MeasureCells(const SweepPlan& plan, const Compute& compute, Comm& comm,
                      Axis::Point(cells[i].alpha),
                      Axis::Point(cells[i].beta)});
   }
-  const auto counts =
-      CountGrid(plan.inputs.problem, plan.test, tasks, Partition::kSamples, compute, comm, "test");
+  const auto counts = CountGrid(plan.inputs.problem, plan.test, tasks,
+                                {Partition::kSamples, compute, "test"}, comm);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     cells[i].test = {counts[task_of_cell[i]].top1[0], counts[task_of_cell[i]].top5[0]};
   }
@@ -58,8 +58,13 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   LogInfo("sweep: {} samples x {} keys, {} x {} grid points, {} shot counts x {} seeds",
           tune.count(), plan.inputs.problem.key_labels.size(), plan.alpha.count, plan.beta.count,
           plan.shots.size(), plan.seeds.size());
-  const auto counts =
-      CountGrid(plan.inputs.problem, tune, tasks.tasks, config.partition, compute, comm, "sweep");
+  Provenance parts = plan.made_from;
+  parts["partition"] = PartitionName(config.partition);
+  BlockStore store(config.out, parts,
+                   {config.resume, config.if_present == IfPresent::kRecompute, config.save_every},
+                   comm);
+  const auto counts = CountGrid(plan.inputs.problem, tune, tasks.tasks,
+                                {config.partition, compute, "sweep", &store}, comm);
   const std::int64_t points = plan.alpha.count * plan.beta.count;
   SweepData data{plan.alpha.Values(), plan.beta.Values(), plan.shots, plan.seeds, {}, {}, {}, {}};
   for (const std::int64_t shots : plan.shots) {
@@ -98,6 +103,9 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
     MeasureCells(plan, compute, comm, result.cells);
     result.tune_zero_shot = CountZeroShot(plan.inputs.problem, tune, compute, comm);
   }
+  for (const FinishedItems& part : store.loaded()) {
+    result.resumed_items += static_cast<std::int64_t>(part.items.size());
+  }
   result.most_keys = plan.whole_is_shared ? plan.most_keys : 0;
   result.made_from = plan.made_from;
   result.points = points;
@@ -106,7 +114,9 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   result.test_samples = plan.test.count();
   data.result = result;
   Agree(comm, [&] {
-    if (comm.is_root()) WriteSweepFile(config.out, data);
+    if (!comm.is_root()) return;
+    WriteSweepFile(config.out, data);
+    store.Remove();
   });
   Agree(comm, [&] { result.sha256 = CheckSeal(config.out); });
   return result;
@@ -140,7 +150,7 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
                                        Axis::Point(config.alpha),
                                        Axis::Point(config.beta)}};
     const auto counts =
-        CountGrid(inputs.problem, test, tasks, Partition::kSamples, compute, comm, "tip");
+        CountGrid(inputs.problem, test, tasks, {Partition::kSamples, compute, "tip"}, comm);
     result.test = {counts[0].top1[0], counts[0].top5[0]};
   }
   return result;

@@ -2,6 +2,7 @@
 // count and subset seed, the best cell of each, and that cell measured on test.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -30,6 +31,8 @@ struct SweepConfig {
   std::vector<std::filesystem::path> subset_files;  // instead of seeds: subset_file.h
   Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
+  bool resume = false;                  // take up what an interrupted sweep saved
+  std::chrono::seconds save_every{30};  // 0: never
 };
 
 struct SweepCell {
@@ -52,6 +55,7 @@ struct SweepResult {
   std::int64_t most_keys = 0;
   Provenance made_from;
   bool reused_output = false;
+  std::int64_t resumed_items = 0;  // taken up from an interrupted sweep; on rank 0
   std::string sha256;
 };
 

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
+import import_tip_adapter as importer
 from conftest import DEMO_MODEL, command_line, mpi_environment, run, run_ok
 
 
@@ -146,3 +148,50 @@ def test_a_failure_on_one_rank_ends_all_with_one_line(digits, tmp_path):
     assert result.code == 3 and time.time() - started < 20
     assert len(result.errors) == 1 and "JPEG decoder" in result.errors[0]
     assert not (tmp_path / "f.h5").exists()
+
+
+@pytest.fixture(scope="module")
+def long_sweep(tmp_path_factory):
+    """A sweep of about ten seconds on one thread: its arguments without --out."""
+    folder, rng = tmp_path_factory.mktemp("sweep"), np.random.default_rng(3)
+    classes, shots, width, samples = 64, 16, 32, 8000
+    names = [f"c{i:02d}" for i in range(classes)]
+    centres = rng.normal(size=(classes, width))
+
+    def near(labels, spread):
+        return (centres[labels] + spread * rng.normal(size=(len(labels), width)) + 2).astype(np.float32)
+
+    key_labels, labels = np.arange(classes * shots) % classes, np.arange(samples) % classes
+    importer.write_features(folder / "cache.h5", near(key_labels, 1.2), key_labels, names, "cache", {})
+    importer.write_features(folder / "test.h5", near(labels, 1.6), labels, names, "test", {})
+    importer.write_text(folder / "text.h5", near(np.arange(classes), 1.2), names, names, {})
+    return ["sweep", "--cache", folder / "cache.h5", "--features", folder / "test.h5", "--text", folder / "text.h5",
+            "--tune-on", "test", "--alpha", "0.1:20:0.1", "--beta", "1:12:0.05", "--shots", "2,8,16",
+            "--subset-seeds", "1:9", "--threads", "1", "--save-every", "1", "--quiet"]
+
+
+@pytest.mark.parametrize("before,after", [(0, 2), (2, 0), (3, 3)])
+def test_a_killed_sweep_is_taken_up(long_sweep, tmp_path, before, after):
+    whole, out = tmp_path / "whole.h5", tmp_path / "s.h5"
+    run_ok(*long_sweep, "--out", whole)
+    parts = tmp_path / "s.h5.parts"
+    process = start([*long_sweep, "--out", out], before)
+    deadline = time.time() + 120
+    while len(list(parts.glob("*.h5"))) < max(before, 1) and time.time() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(["pkill", "-9", "-f", "--", f"--out {out}"])
+    time.sleep(0.2)
+    assert not out.exists() and list(parts.glob("*.h5")), "the kill came too late to test anything"
+    refused = run(*long_sweep, "--out", out)
+    assert refused.code == 3 and "--resume" in refused.err
+    other = run(*long_sweep, "--out", out, "--resume", "--partition", "grid")
+    assert other.code == 3 and "partition" in other.err
+    first = sorted(parts.glob("*.h5"))[0]
+    if before == 3:  # a damaged part is computed again
+        first.write_bytes(first.read_bytes()[:-700])
+    result = run_ok(*long_sweep, "--out", out, "--resume", np=after, json_path=tmp_path / "s.json")
+    assert result.json["resumed_items"] >= 1
+    assert sha256(out) == sha256(whole)
+    assert not parts.exists()

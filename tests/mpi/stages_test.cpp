@@ -25,10 +25,10 @@ TEST(Stages, GridCountsAreThoseOfOneProcess) {
       {ShuffleRows(small.rows_by_class, 5), {1, 3}, Axis{0, 0.2, 20}, Axis{0.5, 0.3, 37}, true}};
   SelfComm self;
   const auto alone =
-      CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 1}, self, "t");
+      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), self);
   for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
     const auto together =
-        CountGrid(small.problem, small.queries, tasks, partition, {"cpu", 2}, World(), "t");
+        CountGrid(small.problem, small.queries, tasks, testing::Pass(partition, 2), World());
     EXPECT_EQ(alone[0].top1, together[0].top1);
     EXPECT_EQ(alone[0].top5, together[0].top5);
     if (!World().is_root()) continue;

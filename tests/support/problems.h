@@ -44,6 +44,15 @@ inline float Noise(Random& random) {
   return static_cast<float>(sum - 6.0);
 }
 
+inline PassOptions Pass(Partition partition, int workers) {
+  PassOptions options;
+  options.partition = partition;
+  options.compute.device = "cpu";
+  options.compute.workers = workers;
+  options.label = "test";
+  return options;
+}
+
 struct SmallProblem {
   Problem problem;
   Queries queries;

@@ -185,7 +185,7 @@ TEST_P(Engine, CountsEqualTheFormulaAtEveryPoint) {
   const std::vector<GridTask> tasks{{ShuffleRows(small.rows_by_class, 11), {1, 3, 5}, alpha, beta}};
   SelfComm comm;
   const auto counts =
-      CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 2}, comm, "test");
+      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 2), comm);
   std::int64_t off = 0, varied = 0;
   for (std::size_t k = 0; k < 3; ++k) {
     auto rows = tasks[0].rows_by_class;
@@ -214,10 +214,10 @@ TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
       {small.rows_by_class, {4}, Axis::Point(1.3), Axis::Point(5.0)}};
   SelfComm comm;
   const auto one =
-      CountGrid(small.problem, small.queries, tasks, Partition::kSamples, {"cpu", 1}, comm, "test");
+      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), comm);
   for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
     const auto many =
-        CountGrid(small.problem, small.queries, tasks, partition, {"cpu", 3}, comm, "test");
+        CountGrid(small.problem, small.queries, tasks, testing::Pass(partition, 3), comm);
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       EXPECT_EQ(one[t].top1, many[t].top1);
       EXPECT_EQ(one[t].top5, many[t].top5);
@@ -231,8 +231,8 @@ TEST(EngineCounts, ExactAlphaIsReachedAndNeverBelowTheGrid) {
   const std::vector<GridTask> tasks{{small.rows_by_class, {2, 4}, alpha, beta, true}};
   SelfComm comm;
   const auto run = [&](const std::vector<GridTask>& what) {
-    return CountGrid(small.problem, small.queries, what, Partition::kSamples, {"cpu", 2}, comm,
-                     "t");
+    return CountGrid(small.problem, small.queries, what, testing::Pass(Partition::kSamples, 2),
+                     comm);
   };
   const auto counts = run(tasks);
   ASSERT_EQ(counts[0].exact.size(), 40u);
@@ -266,7 +266,7 @@ TEST(EngineCounts, HoldAtTheEdges) {
       const Axis alpha{0, 2, 6}, beta{0, 700, 3};
       const std::vector<GridTask> tasks{{small.rows_by_class, {per_class}, alpha, beta, true}};
       const auto got =
-          CountGrid(small.problem, small.queries, tasks, Partition::kGrid, {"cpu", 1}, comm, "t");
+          CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kGrid, 1), comm);
       for (std::int64_t b = 0; b < 3; ++b) {
         for (std::int64_t a = 0; a < 6; ++a) {
           const auto want = ReferenceCounts(small, small.rows_by_class, alpha.At(a), beta.At(b));
