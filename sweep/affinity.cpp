@@ -15,6 +15,10 @@ std::size_t Used(const GridTask& task, const std::vector<std::int64_t>& rows) {
   return std::min(rows.size(), static_cast<std::size_t>(task.shots.back()));
 }
 
+at::Tensor Rows(const float* data, std::int64_t count, std::int64_t width) {
+  return at::from_blob(const_cast<float*>(data), {count, width}, at::kFloat);
+}
+
 }  // namespace
 
 std::int64_t BlockSamples(std::int64_t keys) {
@@ -27,51 +31,64 @@ KeyColumns::KeyColumns(const Problem& problem, const std::vector<GridTask>& task
   for (const GridTask& task : tasks) {
     for (const auto& rows : task.rows_by_class) {
       for (std::size_t i = 0; i < Used(task, rows); ++i) {
-        column_of_row_.at(static_cast<std::size_t>(rows[i])) = 0;
+        if (problem.Holds(rows[i])) column_of_row_.at(static_cast<std::size_t>(rows[i])) = 0;
       }
     }
   }
-  count_ = std::count(column_of_row_.begin(), column_of_row_.end(), 0);
-  if (count_ == static_cast<std::int64_t>(column_of_row_.size())) {
-    column_of_row_.clear();
-    return;
-  }
-  keys_.reserve(static_cast<std::size_t>(count_ * problem.width));
-  std::int64_t column = 0;
+  std::vector<std::int64_t> rows;  // of the columns
   for (std::size_t row = 0; row < column_of_row_.size(); ++row) {
-    if (column_of_row_[row] < 0) continue;
-    column_of_row_[row] = column++;
-    const auto from = problem.keys.begin() + static_cast<std::ptrdiff_t>(row) * problem.width;
-    keys_.insert(keys_.end(), from, from + problem.width);
+    if (column_of_row_[row] == 0) rows.push_back(static_cast<std::int64_t>(row));
   }
-}
-
-const float* KeyColumns::data() const {
-  return column_of_row_.empty() ? problem_.keys.data() : keys_.data();
+  const auto label = [&](std::int64_t row) {
+    return problem.key_labels[static_cast<std::size_t>(row)];
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](std::int64_t a, std::int64_t b) { return label(a) < label(b); });
+  count_ = static_cast<std::int64_t>(rows.size());
+  bool in_order = true;
+  std::int64_t tile = -1;
+  for (std::int64_t column = 0; column < count_; ++column) {
+    const std::int64_t row = rows[static_cast<std::size_t>(column)];
+    column_of_row_[static_cast<std::size_t>(row)] = column;
+    in_order = in_order && problem.Key(row) == problem.keys.data() + column * problem.width;
+    if (label(row) / kTileClasses != tile) tile_start_.push_back(column);
+    tile = label(row) / kTileClasses;
+  }
+  tile_start_.push_back(count_);
+  if (in_order) return;
+  copy_.reserve(static_cast<std::size_t>(count_ * problem.width));
+  for (const std::int64_t row : rows) {
+    copy_.insert(copy_.end(), problem.Key(row), problem.Key(row) + problem.width);
+  }
 }
 
 std::vector<std::vector<std::int64_t>> KeyColumns::ColumnsOf(const GridTask& task) const {
   std::vector<std::vector<std::int64_t>> columns = task.rows_by_class;
   for (auto& rows : columns) {
     rows.resize(Used(task, rows));
-    if (column_of_row_.empty()) continue;
     for (std::int64_t& row : rows) row = column_of_row_[static_cast<std::size_t>(row)];
+    std::erase(rows, -1);
   }
   return columns;
 }
 
-at::Tensor Product(const Queries& queries, std::int64_t width, std::int64_t first,
-                   std::int64_t count, const float* rows, std::int64_t row_count) {
-  const auto wrap = [width](const float* data, std::int64_t n) {
-    return at::from_blob(const_cast<float*>(data), {n, width}, at::kFloat);
-  };
-  return at::mm(wrap(queries.features.data() + first * width, count), wrap(rows, row_count).t());
+void KeyColumns::Multiply(const Queries& queries, std::int64_t first, std::int64_t first_tile,
+                          std::int64_t last_tile, at::Tensor& affinity) const {
+  const at::Tensor f =
+      Rows(queries.features.data() + first * problem_.width, affinity.size(0), problem_.width);
+  const float* keys = copy_.empty() ? problem_.keys.data() : copy_.data();
+  for (std::int64_t tile = first_tile; tile < last_tile; ++tile) {
+    const std::int64_t start = tile_start_[static_cast<std::size_t>(tile)];
+    const std::int64_t columns = tile_start_[static_cast<std::size_t>(tile + 1)] - start;
+    at::Tensor part = affinity.narrow(1, start, columns);
+    at::mm_out(part, f, Rows(keys + start * problem_.width, columns, problem_.width).t());
+  }
 }
 
 at::Tensor ZeroShotLogits(const Problem& problem, const Queries& queries, std::int64_t first,
                           std::int64_t count) {
-  return Product(queries, problem.width, first, count, problem.text.data(), problem.classes)
-      .mul_(kLogitScale);
+  const at::Tensor f = Rows(queries.features.data() + first * problem.width, count, problem.width);
+  return at::mm(f, Rows(problem.text.data(), problem.classes, problem.width).t()).mul_(kLogitScale);
 }
 
 }  // namespace clipsweep

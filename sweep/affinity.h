@@ -15,27 +15,34 @@ namespace clipsweep {
 // at most 64 MB.
 std::int64_t BlockSamples(std::int64_t keys);
 
-// The keys that some task uses; only those take part in the product.
+// Classes whose keys make a tile; a rank holds whole tiles.
+inline constexpr std::int64_t kTileClasses = 16;
+
+// The keys that some task uses and this rank holds, class by class; only those take part in the
+// product. The product is made in tiles, one a group of 16 classes, so that a class's columns have
+// the same bits whichever classes a rank holds.
 class KeyColumns {
  public:
-  // Keeps a reference to `problem`; copies keys only when not all are used.
+  // Keeps a reference to `problem`; copies keys only when they are not in that order already.
   KeyColumns(const Problem& problem, const std::vector<GridTask>& tasks);
 
   std::int64_t count() const { return count_; }
-  const float* data() const;
-  // rows_by_class of `task`, cut to its largest shot count, as columns of the affinity.
+  std::int64_t tiles() const { return static_cast<std::int64_t>(tile_start_.size()) - 1; }
+  // rows_by_class of `task`, cut to its largest shot count, as columns of the affinity; classes
+  // that this rank does not hold are empty.
   std::vector<std::vector<std::int64_t>> ColumnsOf(const GridTask& task) const;
+  // Writes f F^T of the samples first.. into the tiles [first_tile, last_tile) of `affinity`
+  // [count, count()].
+  void Multiply(const Queries& queries, std::int64_t first, std::int64_t first_tile,
+                std::int64_t last_tile, at::Tensor& affinity) const;
 
  private:
   const Problem& problem_;
   std::int64_t count_ = 0;
-  std::vector<std::int64_t> column_of_row_;  // [K] or -1; empty: column = row
-  std::vector<float> keys_;                  // [count, D], empty when all keys are used
+  std::vector<std::int64_t> column_of_row_;  // [K] or -1
+  std::vector<std::int64_t> tile_start_;     // [tiles + 1] columns
+  std::vector<float> copy_;                  // [count, D], empty when problem.keys has the order
 };
-
-// f [count, D] (samples first..) x rows [rows, D]^T -> [count, rows], float32.
-at::Tensor Product(const Queries& queries, std::int64_t width, std::int64_t first,
-                   std::int64_t count, const float* rows, std::int64_t row_count);
 
 // 100 f W^T of the samples: [count, C].
 at::Tensor ZeroShotLogits(const Problem& problem, const Queries& queries, std::int64_t first,

@@ -89,28 +89,42 @@ AlphaCounter::AlphaCounter(const Axis& alpha, double most_sum)
   margin_ = static_cast<float>(4e-6 * (100.0 + 2.0 * reach * most_sum));
 }
 
-void AlphaCounter::FindCandidates(std::int64_t label, float sag, std::int64_t padded,
-                                  const float* z, const float* first_s, const float* last_s,
+void AlphaCounter::FindCandidates(const LabelCurve& label, std::int64_t padded, const float* z,
+                                  const float* first_s, const float* last_s,
                                   std::vector<std::int32_t>& found) {
   hit_.resize(std::max(hit_.size(), static_cast<std::size_t>(padded)));
   // The bound holds for alpha of one sign; the rare other axes keep every class.
-  const float margin = low_ >= 0 ? margin_ + high_ * sag : std::numeric_limits<float>::max();
-  MarkCandidates(z, first_s, last_s, padded, z[label], first_s[label], last_s[label], low_, high_,
+  const float margin = low_ >= 0 ? margin_ + high_ * label.sag : std::numeric_limits<float>::max();
+  MarkCandidates(z, first_s, last_s, padded, label.z, label.first_s, label.last_s, low_, high_,
                  margin, hit_.data());
-  hit_[static_cast<std::size_t>(label)] = 0;
   ForHits(hit_, padded, [&](std::int64_t c) { found.push_back(static_cast<std::int32_t>(c)); });
 }
 
-AlphaInterval AlphaCounter::Add(std::int64_t label, float label_z, float label_s,
-                                std::int64_t padded, const float* z, const float* s,
-                                const std::int32_t* classes, std::int64_t* top1_steps,
-                                std::int64_t* top5_steps) {
+void AlphaInterval::Cut(const Edge& edge, bool before) {
+  if (before) {
+    to = whole_right ? edge : std::min(to, edge);
+    whole_right = false;
+  } else {
+    from = whole_left ? edge : std::max(from, edge);
+    whole_left = false;
+  }
+  empty |= !whole_left && !whole_right && from >= to;
+}
+
+void Contest::Join(const Contest& other) {
+  beaten_by += other.beaten_by;
+  events.insert(events.end(), other.events.begin(), other.events.end());
+  interval.empty |= other.interval.empty;
+  if (!other.interval.whole_left) interval.Cut(other.interval.from, false);
+  if (!other.interval.whole_right) interval.Cut(other.interval.to, true);
+}
+
+void AlphaCounter::Meet(std::int64_t label, float label_z, float label_s, std::int64_t padded,
+                        const float* z, const float* s, const std::int32_t* classes,
+                        Contest& contest) {
   hit_.resize(std::max(hit_.size(), static_cast<std::size_t>(padded)));
   MarkHits(z, s, padded, label_z, label_s, low_, high_, margin_, hit_.data());
   const auto n = static_cast<std::int64_t>(alphas_.size());
-  int beaten_by = 0;  // at the first alpha
-  AlphaInterval interval{false, true, true, {}, {}};
-  events_.clear();
   ForHits(hit_, padded, [&](std::int64_t i) {
     const double dz = static_cast<double>(label_z) - z[i];
     const double ds = static_cast<double>(label_s) - s[i];
@@ -119,32 +133,26 @@ AlphaInterval AlphaCounter::Add(std::int64_t label, float label_z, float label_s
       return Beats(dz, ds, alphas_[static_cast<std::size_t>(j)], before);
     };
     const bool at_start = beats(0), at_end = beats(n - 1);
-    beaten_by += at_start ? 1 : 0;
+    contest.beaten_by += at_start ? 1 : 0;
     if (at_start == at_end) {
-      interval.empty |= at_start;
+      contest.interval.empty |= at_start;
       return;
     }
-    const double crossing =
-        std::clamp(-dz / ds, alphas_[0], alphas_[static_cast<std::size_t>(n - 1)]);
+    const double crossing = std::clamp(-dz / ds, alphas_.front(), alphas_.back());
     // alphas_ are equally spaced: the crossing lies near this index.
     const double guess = (crossing - alphas_[0]) / (alphas_[1] - alphas_[0]);
-    events_.push_back(
+    contest.events.push_back(
         {Border(static_cast<std::int64_t>(guess), n, at_start, beats), at_start ? -1 : 1});
-    if (at_start) {  // leads from the crossing on; at it only against later classes
-      const Edge edge(crossing, before);
-      interval.from = interval.whole_left ? edge : std::max(interval.from, edge);
-      interval.whole_left = false;
-    } else {  // leads up to the crossing
-      const Edge edge(crossing, !before);
-      interval.to = interval.whole_right ? edge : std::min(interval.to, edge);
-      interval.whole_right = false;
-    }
+    // At the crossing itself the label leads against later classes only.
+    contest.interval.Cut(Edge(crossing, at_start == before), /*before=*/!at_start);
   });
-  if (!interval.whole_left && !interval.whole_right && interval.from >= interval.to) {
-    interval.empty = true;
-  }
-  std::sort(events_.begin(), events_.end(),
-            [](const Event& a, const Event& b) { return a.at < b.at; });
+}
+
+void AlphaCounter::Count(Contest& contest, std::int64_t* top1_steps, std::int64_t* top5_steps) {
+  auto& events = contest.events;
+  std::sort(events.begin(), events.end(),
+            [](const Contest::Event& a, const Contest::Event& b) { return a.at < b.at; });
+  int beaten_by = contest.beaten_by;
   bool top1 = false, top5 = false;
   const auto record = [&](std::int64_t j) {
     const bool is1 = beaten_by == 0, is5 = beaten_by < kTop;
@@ -154,12 +162,11 @@ AlphaInterval AlphaCounter::Add(std::int64_t label, float label_z, float label_s
     top5 = is5;
   };
   record(0);
-  for (std::size_t i = 0; i < events_.size(); ++i) {
-    beaten_by += events_[i].change;
-    const bool last_here = i + 1 == events_.size() || events_[i + 1].at != events_[i].at;
-    if (last_here) record(events_[i].at);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    beaten_by += events[i].change;
+    const bool last_here = i + 1 == events.size() || events[i + 1].at != events[i].at;
+    if (last_here) record(events[i].at);
   }
-  return interval;
 }
 
 ExactAlpha BestOverReals(const Axis& alpha, std::int64_t right_at_first,

@@ -43,6 +43,29 @@ struct AlphaInterval {
   bool empty = true;
   bool whole_left = false, whole_right = false;  // reaches the axis' first, last alpha
   Edge from, to;                                 // meaningful where not whole
+
+  // Keeps what lies before, or from, an edge.
+  void Cut(const Edge& edge, bool before);
+};
+
+// How a label fares along the alpha axis against some classes.
+struct Contest {
+  struct Event {
+    std::int64_t at;  // from this alpha index on
+    int change;       // of the number of classes that beat the label
+  };
+  int beaten_by = 0;  // classes, at the first alpha
+  std::vector<Event> events;
+  AlphaInterval interval{false, true, true, {}, {}};
+
+  void Clear() {
+    beaten_by = 0;
+    events.clear();
+    interval = {false, true, true, {}, {}};
+  }
+  bool IsWon() const { return beaten_by == 0 && events.empty(); }
+  // The same label against further classes.
+  void Join(const Contest& other);
 };
 
 class AlphaCounter {
@@ -52,29 +75,29 @@ class AlphaCounter {
   AlphaCounter(const Axis& alpha, double most_sum);
 
   // One sample at one beta: the label's z and s, and some other classes [padded, a multiple of 16]
-  // with their numbers; all that are not given never beat the label on the axis. Padding has z =
-  // -inf. Adds to where[j] / where[j + 1] the steps of "label is top-1 at alpha j" and "label is in
-  // the top 5"; top1_steps, top5_steps [alpha.count + 1] are difference arrays.
-  AlphaInterval Add(std::int64_t label, float label_z, float label_s, std::int64_t padded,
-                    const float* z, const float* s, const std::int32_t* classes,
-                    std::int64_t* top1_steps, std::int64_t* top5_steps);
+  // with their numbers. Padding has z = -inf.
+  void Meet(std::int64_t label, float label_z, float label_s, std::int64_t padded, const float* z,
+            const float* s, const std::int32_t* classes, Contest& contest);
 
-  // Appends to `found` the classes that may beat the label at some alpha of the axis and some beta
+  // Given the contest with all classes that beat the label somewhere on the axis, adds to where[j]
+  // / where[j + 1] the steps of "label is top-1 at alpha j" and "label is in the top 5";
+  // top1_steps, top5_steps [alpha.count + 1] are difference arrays. Sorts the events.
+  static void Count(Contest& contest, std::int64_t* top1_steps, std::int64_t* top5_steps);
+
+  // The label's curve between two betas: its sums there and how far below the chord it may sag.
+  struct LabelCurve {
+    float z, first_s, last_s, sag;
+  };
+  // Appends to `found` the lanes that may beat the label at some alpha of the axis and some beta
   // between two ones, at which the sums are first_s and last_s. A class's sum is convex in beta, so
   // it lies below its chord; the label's lies at most `sag` below its own.
-  void FindCandidates(std::int64_t label, float sag, std::int64_t padded, const float* z,
+  void FindCandidates(const LabelCurve& label, std::int64_t padded, const float* z,
                       const float* first_s, const float* last_s, std::vector<std::int32_t>& found);
 
  private:
-  struct Event {
-    std::int64_t at;  // from this alpha index on
-    int change;       // of the number of classes that beat the label
-  };
-
   std::vector<double> alphas_;
   float low_, high_, margin_;
   std::vector<std::uint8_t> hit_;
-  std::vector<Event> events_;
 };
 
 // `right_at_first` samples are right at the axis' first alpha, more from each edge of `from` on,

@@ -36,9 +36,9 @@ class Engine {
         queries_(queries),
         tasks_(tasks),
         keys_(problem, tasks),
-        samples_(BlockSamples(keys_.count())) {
+        samples_(BlockSamples(static_cast<std::int64_t>(problem.key_labels.size()))) {
     for (const GridTask& task : tasks) {
-      layouts_.push_back(MakeKeyLayout(keys_.ColumnsOf(task)));
+      layouts_.push_back(MakeKeyLayout(keys_.ColumnsOf(task), 0, problem.classes));
       runs_ = std::max(runs_, (task.beta.count + kAnchorEvery - 1) / kAnchorEvery);
     }
   }
@@ -61,8 +61,8 @@ class Engine {
                 Workspace& space) const {
     const std::int64_t first = block * samples_;
     const std::int64_t count = std::min(samples_, queries_.count() - first);
-    const at::Tensor affinity =
-        Product(queries_, problem_.width, first, count, keys_.data(), keys_.count());
+    at::Tensor affinity = at::empty({count, keys_.count()}, at::kFloat);
+    keys_.Multiply(queries_, first, 0, keys_.tiles(), affinity);
     const at::Tensor z = ZeroShotLogits(problem_, queries_, first, count);
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t label = queries_.labels[static_cast<std::size_t>(first + i)];

@@ -11,7 +11,8 @@ namespace clipsweep {
 inline constexpr std::int64_t kLanes = 16;
 
 struct KeyLayout {
-  std::int64_t classes = 0;  // C
+  std::int64_t first_class = 0;
+  std::int64_t classes = 0;  // lanes in use: classes first_class .. first_class + classes - 1
   std::int64_t groups = 0;   // ceil(C / 16)
   std::int64_t slots = 0;    // keys of the largest class
   std::vector<std::int32_t>
@@ -22,7 +23,8 @@ struct KeyLayout {
 };
 
 // columns_by_class [C][n_c]: affinity columns of each class's keys, in the order they are to be
-// added.
-KeyLayout MakeKeyLayout(const std::vector<std::vector<std::int64_t>>& columns_by_class);
+// added. Of the classes [first, last).
+KeyLayout MakeKeyLayout(const std::vector<std::vector<std::int64_t>>& columns_by_class,
+                        std::int64_t first, std::int64_t last);
 
 }  // namespace clipsweep

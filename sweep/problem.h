@@ -13,8 +13,20 @@ struct Problem {
   std::int64_t width = 0;                // D
   std::int64_t classes = 0;              // C
   std::vector<float> text;               // [C, D]
-  std::vector<float> keys;               // [K, D]
-  std::vector<std::int32_t> key_labels;  // [K]
+  std::vector<float> keys;               // [K, D], or of the classes this rank holds alone
+  std::vector<std::int32_t> key_labels;  // [K], of all keys
+  // --partition classes: where each row's key stands in `keys`, -1 for other ranks' rows. Empty:
+  // all are here, in order.
+  std::vector<std::int64_t> key_position;
+
+  bool Holds(std::int64_t row) const {
+    return key_position.empty() || key_position[static_cast<std::size_t>(row)] >= 0;
+  }
+  const float* Key(std::int64_t row) const {
+    const std::int64_t at =
+        key_position.empty() ? row : key_position[static_cast<std::size_t>(row)];
+    return keys.data() + at * width;
+  }
 };
 
 struct Queries {

@@ -14,7 +14,7 @@ SampleCounter::SampleCounter(const KeyLayout& layout, const std::vector<std::int
       alpha_(alpha),
       beta_(beta),
       edges_left_(edges_left),
-      counter_(alpha, static_cast<double>(layout.slots)),
+      counter_(alpha, static_cast<double>(shots.back())),
       z_(static_cast<std::size_t>(layout.padded_classes()),
          -std::numeric_limits<float>::infinity()),
       distance_(layout.column.size()),
@@ -28,70 +28,113 @@ SampleCounter::SampleCounter(const KeyLayout& layout, const std::vector<std::int
   counts_.to.resize(rows);
 }
 
+std::int64_t SampleCounter::ClampRun(std::int64_t last_run) const {
+  return std::min(last_run, (beta_.count + kAnchorEvery - 1) / kAnchorEvery);
+}
+
+bool SampleCounter::Holds(std::int64_t label) const {
+  return label >= layout_.first_class && label < layout_.first_class + layout_.classes;
+}
+
 void SampleCounter::Run(const float* affinity, const float* z, std::int64_t label,
                         std::int64_t first_run, std::int64_t last_run) {
-  last_run = std::min(last_run, (beta_.count + kAnchorEvery - 1) / kAnchorEvery);
+  last_run = ClampRun(last_run);
   if (first_run >= last_run) return;
+  const auto shot_counts = shots_.size();
+  label_anchors_.resize(shot_counts * static_cast<std::size_t>(last_run - first_run + 1));
+  label_sums_.resize(shot_counts * static_cast<std::size_t>((last_run - first_run) * kAnchorEvery));
+  Load(affinity, z);
+  LabelSums(label, first_run, last_run, label_anchors_.data(), label_sums_.data());
+  MeetClasses(label, label_anchors_.data(), label_sums_.data(), first_run, last_run,
+              [&](std::int64_t row, Contest& contest) { Record(row, contest); });
+}
+
+void SampleCounter::Load(const float* affinity, const float* z) {
   for (std::size_t k = 0; k < distance_.size(); ++k) {
     distance_[k] = 1.0f - affinity[layout_.column[k]];
   }
-  std::copy_n(z, layout_.classes, z_.begin());
-  const std::int64_t padded = layout_.padded_classes(), anchors = last_run - first_run + 1;
-  const auto shot_counts = static_cast<std::int64_t>(shots_.size());
-  anchors_.resize(static_cast<std::size_t>(shot_counts * anchors * padded));
-  AnchorSums({layout_.groups, layout_.slots, layout_.weight.data(), distance_.data()}, shots_,
-             beta_.low, beta_.step, first_run, anchors, anchors_.data());
-  label_.classes.assign(1, static_cast<std::int32_t>(label));
-  Pack(label_);
+  all_z_ = z;
+  std::copy_n(z + layout_.first_class, layout_.classes, z_.begin());
+}
 
-  for (std::int64_t run = first_run; run < last_run; ++run) {
-    const std::int64_t beta = run * kAnchorEvery;
-    const std::int64_t betas = std::min(kAnchorEvery, beta_.count - beta);
-    SumPacked(label_, beta, betas);
-    const float* first = anchors_.data() + (run - first_run) * padded;
-    rivals_.classes = Candidates(label, first, first + padded, anchors * padded, betas);
-    Pack(rivals_);
-    SumPacked(rivals_, beta, betas);
-    const auto width = static_cast<std::int64_t>(rivals_.classes.size());
-    for (std::int64_t k = 0; k < shot_counts; ++k) {
+void SampleCounter::LabelSums(std::int64_t label, std::int64_t first_run, std::int64_t last_run,
+                              float* anchors, float* sums) {
+  label_.classes.assign(1, static_cast<std::int32_t>(label - layout_.first_class));
+  Pack(label_);
+  const std::int64_t runs = last_run - first_run;
+  const std::int64_t first = first_run * kAnchorEvery;
+  const std::int64_t all = std::min(runs * kAnchorEvery, beta_.count - first);
+  label_.sums.resize(shots_.size() * static_cast<std::size_t>((runs + 1) * kLanes));
+  AnchorSums({1, layout_.slots, label_.weight.data(), label_.distance.data()}, shots_, beta_.low,
+             beta_.step, first_run, runs + 1, label_.sums.data());
+  for (std::size_t i = 0; i < shots_.size() * static_cast<std::size_t>(runs + 1); ++i) {
+    anchors[i] = label_.sums[i * kLanes];
+  }
+  for (std::int64_t run = 0; run < runs; ++run) {
+    const std::int64_t betas = std::min(kAnchorEvery, all - run * kAnchorEvery);
+    SumPacked(label_, first + run * kAnchorEvery, betas);
+    for (std::int64_t k = 0; k < shot_counts(); ++k) {
       for (std::int64_t j = 0; j < betas; ++j) {
-        const std::int64_t row = k * beta_.count + beta + j, steps = row * (alpha_.count + 1);
-        const std::int64_t at = k * betas + j;
-        Record(
-            counter_.Add(label, z_[static_cast<std::size_t>(label)],
-                         label_.sums[static_cast<std::size_t>(at * kLanes)], width,
-                         rivals_.z.data(), rivals_.sums.data() + at * width, rivals_.classes.data(),
-                         counts_.top1_steps.data() + steps, counts_.top5_steps.data() + steps),
-            row);
+        sums[k * all + run * kAnchorEvery + j] =
+            label_.sums[static_cast<std::size_t>((k * betas + j) * kLanes)];
       }
     }
   }
 }
 
-const std::vector<std::int32_t>& SampleCounter::Candidates(std::int64_t label, const float* first,
-                                                           const float* last, std::int64_t stride,
-                                                           std::int64_t betas) {
+void SampleCounter::MeetClasses(std::int64_t label, const float* anchors, const float* sums,
+                                std::int64_t first_run, std::int64_t last_run, const Use& use) {
+  const std::int64_t padded = layout_.padded_classes(), runs = last_run - first_run;
+  const std::int64_t first = first_run * kAnchorEvery;
+  const std::int64_t all = std::min(runs * kAnchorEvery, beta_.count - first);
+  anchors_.resize(static_cast<std::size_t>(shot_counts() * (runs + 1) * padded));
+  AnchorSums({layout_.groups, layout_.slots, layout_.weight.data(), distance_.data()}, shots_,
+             beta_.low, beta_.step, first_run, runs + 1, anchors_.data());
+  for (std::int64_t run = 0; run < runs; ++run) {
+    const std::int64_t start = run * kAnchorEvery, betas = std::min(kAnchorEvery, all - start);
+    FindRivals(label, anchors, sums, run, runs, all, betas);
+    Pack(rivals_);
+    SumPacked(rivals_, first + start, betas);
+    const auto width = static_cast<std::int64_t>(rivals_.classes.size());
+    for (std::int32_t& lane : rivals_.classes) {
+      if (lane >= 0) lane += static_cast<std::int32_t>(layout_.first_class);
+    }
+    for (std::int64_t k = 0; k < shot_counts(); ++k) {
+      for (std::int64_t j = 0; j < betas; ++j) {
+        contest_.Clear();
+        counter_.Meet(label, all_z_[label], sums[k * all + start + j], width, rivals_.z.data(),
+                      rivals_.sums.data() + (k * betas + j) * width, rivals_.classes.data(),
+                      contest_);
+        use(k * beta_.count + first + start + j, contest_);
+      }
+    }
+  }
+}
+
+// Fills rivals_.classes with the lanes that may beat the label within a run, at any shot count.
+void SampleCounter::FindRivals(std::int64_t label, const float* anchors, const float* sums,
+                               std::int64_t run, std::int64_t runs, std::int64_t all_betas,
+                               std::int64_t betas) {
+  const std::int64_t padded = layout_.padded_classes();
   found_.clear();
-  for (std::size_t k = 0; k < shots_.size(); ++k) {
-    const auto shot = static_cast<std::int64_t>(k);
-    const float* at_first = first + shot * stride;
-    const float* at_last = last + shot * stride;
-    float sag = 0;
+  for (std::int64_t k = 0; k < shot_counts(); ++k) {
+    const std::int64_t at = k * (runs + 1) + run;
+    AlphaCounter::LabelCurve curve{all_z_[label], anchors[at], anchors[at + 1], 0};
     for (std::int64_t j = 0; j < betas; ++j) {
       const float part = static_cast<float>(j) / static_cast<float>(kAnchorEvery);
-      const float chord = at_first[label] + part * (at_last[label] - at_first[label]);
-      sag =
-          std::max(sag, chord - label_.sums[static_cast<std::size_t>((shot * betas + j) * kLanes)]);
+      const float chord = curve.first_s + part * (curve.last_s - curve.first_s);
+      curve.sag = std::max(curve.sag, chord - sums[k * all_betas + run * kAnchorEvery + j]);
     }
-    counter_.FindCandidates(label, sag, layout_.padded_classes(), z_.data(), at_first, at_last,
-                            found_);
+    counter_.FindCandidates(curve, padded, z_.data(), anchors_.data() + at * padded,
+                            anchors_.data() + (at + 1) * padded, found_);
   }
-  const auto repeated = [&](std::int32_t c) {
-    return std::exchange(seen_[static_cast<std::size_t>(c)], 1) != 0;
-  };
-  if (shots_.size() > 1) std::erase_if(found_, repeated);
-  for (const std::int32_t c : found_) seen_[static_cast<std::size_t>(c)] = 0;
-  return found_;
+  const auto own = static_cast<std::int32_t>(label - layout_.first_class);
+  rivals_.classes.clear();
+  for (const std::int32_t lane : found_) {
+    if (lane == own || std::exchange(seen_[static_cast<std::size_t>(lane)], 1) != 0) continue;
+    rivals_.classes.push_back(lane);
+  }
+  for (const std::int32_t lane : rivals_.classes) seen_[static_cast<std::size_t>(lane)] = 0;
 }
 
 void SampleCounter::Pack(Packed& packed) const {
@@ -124,7 +167,11 @@ void SampleCounter::SumPacked(Packed& packed, std::int64_t beta, std::int64_t be
             beta_.low, beta_.step, beta, betas, packed.sums.data());
 }
 
-void SampleCounter::Record(const AlphaInterval& interval, std::int64_t row) {
+void SampleCounter::Record(std::int64_t row, Contest& contest) {
+  const std::int64_t steps = row * (alpha_.count + 1);
+  AlphaCounter::Count(contest, counts_.top1_steps.data() + steps,
+                      counts_.top5_steps.data() + steps);
+  const AlphaInterval& interval = contest.interval;
   if (edges_left_ == nullptr || interval.empty) return;
   const auto at = static_cast<std::size_t>(row);
   if (interval.whole_left) ++counts_.right_at_first[at];

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "sweep/class_sums.h"
@@ -27,11 +28,29 @@ class SampleCounter {
   SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots, const Axis& alpha,
                 const Axis& beta, std::atomic<std::int64_t>* edges_left);
 
-  // affinity: the sample's row of f F^T; z [classes] = 100 f W^T. Adds what holds at the runs of 16
-  // betas [first_run, last_run).
+  // affinity: the sample's row of f F^T; z [classes] = 100 f W^T, of all classes. Adds what holds
+  // at the runs of 16 betas [first_run, last_run): the four steps below.
   void Run(const float* affinity, const float* z, std::int64_t label, std::int64_t first_run,
            std::int64_t last_run);
 
+  // The steps, for ranks that hold the keys of some classes each. The layout's classes are met; the
+  // label's sums come from the rank that holds it.
+  void Load(const float* affinity, const float* z);
+  bool Holds(std::int64_t label) const;
+  // Of a label whose keys are held: anchors [shots, runs + 1] and sums [shots, betas of the runs].
+  void LabelSums(std::int64_t label, std::int64_t first_run, std::int64_t last_run, float* anchors,
+                 float* sums);
+  // Calls use(row, contest) for every row of the runs, rising in beta for each shot count.
+  using Use = std::function<void(std::int64_t row, Contest& contest)>;
+  void MeetClasses(std::int64_t label, const float* anchors, const float* sums,
+                   std::int64_t first_run, std::int64_t last_run, const Use& use);
+  void Record(std::int64_t row, Contest& contest);
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(shots_.size()) * beta_.count; }
+  // Runs of the axis within [0, last_run).
+  std::int64_t ClampRun(std::int64_t last_run) const;
+  std::int64_t shot_counts() const { return static_cast<std::int64_t>(shots_.size()); }
+  std::int64_t betas() const { return beta_.count; }
   const TaskCounts& counts() const { return counts_; }
 
  private:
@@ -42,10 +61,8 @@ class SampleCounter {
   };
   void Pack(Packed& packed) const;
   void SumPacked(Packed& packed, std::int64_t beta, std::int64_t betas) const;
-  const std::vector<std::int32_t>& Candidates(std::int64_t label, const float* first,
-                                              const float* last, std::int64_t stride,
-                                              std::int64_t betas);
-  void Record(const AlphaInterval& interval, std::int64_t row);
+  void FindRivals(std::int64_t label, const float* label_anchors, const float* label_sums,
+                  std::int64_t run, std::int64_t runs, std::int64_t all_betas, std::int64_t betas);
 
   const KeyLayout& layout_;
   const std::vector<std::int64_t> shots_;
@@ -53,7 +70,9 @@ class SampleCounter {
   std::atomic<std::int64_t>* edges_left_;
   AlphaCounter counter_;
   TaskCounts counts_;
-  std::vector<float> z_, distance_, anchors_;
+  Contest contest_;
+  const float* all_z_ = nullptr;
+  std::vector<float> z_, distance_, anchors_, label_anchors_, label_sums_;
   std::vector<std::int32_t> found_;
   std::vector<std::uint8_t> seen_;
   Packed label_, rivals_;

@@ -34,7 +34,7 @@ TEST(ClassSums, ExpIsWithinThreeUlp) {
 
 TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
   // Three classes with 3, 1 and 2 keys.
-  const KeyLayout layout = MakeKeyLayout({{0, 1, 2}, {3}, {4, 5}});
+  const KeyLayout layout = MakeKeyLayout({{0, 1, 2}, {3}, {4, 5}}, 0, 3);
   ASSERT_EQ(layout.slots, 3);
   const std::vector<float> affinity{0.9f, -0.3f, 0.5f, 0.99f, 0.1f, 1.0f};
   std::vector<float> distance(layout.column.size());
@@ -153,9 +153,27 @@ TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
     AlphaCounter counter(alpha, 16);
     auto z_others = z;
     z_others[static_cast<std::size_t>(y)] = -std::numeric_limits<float>::infinity();
-    const AlphaInterval interval =
-        counter.Add(y, z[static_cast<std::size_t>(y)], s[static_cast<std::size_t>(y)], padded,
-                    z_others.data(), s.data(), numbers.data(), got1.data(), got5.data());
+    Contest contest;
+    counter.Meet(y, z[static_cast<std::size_t>(y)], s[static_cast<std::size_t>(y)], padded,
+                 z_others.data(), s.data(), numbers.data(), contest);
+    AlphaCounter::Count(contest, got1.data(), got5.data());
+    // Met in two halves and joined, it is the same contest.
+    Contest half, joined;
+    for (const std::int64_t first : {0, 16}) {
+      half.Clear();
+      counter.Meet(y, z[static_cast<std::size_t>(y)], s[static_cast<std::size_t>(y)],
+                   first == 0 ? 16 : 32, z_others.data() + first, s.data() + first,
+                   numbers.data() + first, half);
+      joined.Join(half);
+    }
+    EXPECT_EQ(joined.beaten_by, contest.beaten_by);
+    EXPECT_EQ(joined.events.size(), contest.events.size());
+    const AlphaInterval& interval = contest.interval;
+    EXPECT_EQ(joined.interval.empty, interval.empty);
+    if (!interval.empty) {
+      EXPECT_EQ(joined.interval.from, interval.from);
+      EXPECT_EQ(joined.interval.to, interval.to);
+    }
     SumSteps(got1);
     SumSteps(got5);
     BruteForce(z, s, y, alpha, want1, want5);
@@ -172,7 +190,9 @@ TEST(AlphaCounter, OnePointGridAndOneClass) {
   std::vector<std::int32_t> numbers(16, 0);
   std::vector<float> z(16, -std::numeric_limits<float>::infinity()), s(16, 0.0f);
   std::vector<std::int64_t> top1(2, 0), top5(2, 0);
-  counter.Add(0, 3.0f, 1.0f, 16, z.data(), s.data(), numbers.data(), top1.data(), top5.data());
+  Contest contest;
+  counter.Meet(0, 3.0f, 1.0f, 16, z.data(), s.data(), numbers.data(), contest);
+  AlphaCounter::Count(contest, top1.data(), top5.data());
   EXPECT_EQ(top1[0], 1);
   EXPECT_EQ(top5[0], 1);
 }
