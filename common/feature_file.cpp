@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "common/error.h"
 #include "common/half.h"
@@ -13,17 +13,13 @@
 namespace clipsweep {
 namespace {
 
-// The first row with a value that is not finite, or of zero length; -1 when all are fine.
-std::int64_t FirstBadRow(const std::vector<float>& rows, std::int64_t width) {
-  for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(width)) {
-    double sum = 0;
-    for (std::int64_t d = 0; d < width; ++d) {
-      const double value = rows[at + static_cast<std::size_t>(d)];
-      sum += value * value;
-    }
-    if (!std::isfinite(sum) || sum == 0) return static_cast<std::int64_t>(at) / width;
-  }
-  return -1;
+constexpr std::int64_t kPieceBytes = 4 << 20;
+
+// Finite and not of zero length.
+bool IsGood(std::span<const float> row) {
+  double sum = 0;
+  for (const double value : row) sum += value * value;
+  return std::isfinite(sum) && sum != 0;
 }
 
 }  // namespace
@@ -78,51 +74,79 @@ void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKi
   file.Commit();
 }
 
-FeatureSet ReadFeatureFile(const std::filesystem::path& path) {
-  const H5Reader file(path);
-  CheckHeader(file, kFeatureFormat);
-  FeatureSet set;
-  set.path = path;
-  const auto shape = file.Shape("features");
-  if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) file.Fail("'features' must be [N, D]");
-  set.count = static_cast<std::int64_t>(shape[0]);
-  set.width = static_cast<std::int64_t>(shape[1]);
-  set.features = file.Floats("features");
-  set.labels = file.Int32s("labels");
-  set.paths = file.Texts("paths");
-  set.classes = file.Texts("classes");
-  set.made_from = ReadProvenance(file);
-  set.content_sha256 = file.TextAttribute("content_sha256");
-  if (set.labels.size() != shape[0] || set.paths.size() != shape[0]) {
-    file.Fail(fmt::format("{} rows of features but {} labels and {} paths", shape[0],
-                          set.labels.size(), set.paths.size()));
+FeatureReader::FeatureReader(const std::filesystem::path& path) : file_(path) {
+  CheckHeader(file_, kFeatureFormat);
+  about_.path = path;
+  const auto shape = file_.Shape("features");
+  if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) file_.Fail("'features' must be [N, D]");
+  about_.count = static_cast<std::int64_t>(shape[0]);
+  about_.width = static_cast<std::int64_t>(shape[1]);
+  about_.labels = file_.Int32s("labels");
+  about_.paths = file_.Texts("paths");
+  about_.classes = file_.Texts("classes");
+  about_.made_from = ReadProvenance(file_);
+  about_.content_sha256 = file_.TextAttribute("content_sha256");
+  if (about_.labels.size() != shape[0] || about_.paths.size() != shape[0]) {
+    file_.Fail(fmt::format("{} rows of features but {} labels and {} paths", shape[0],
+                           about_.labels.size(), about_.paths.size()));
   }
-  for (std::size_t i = 0; i < set.labels.size(); ++i) {
-    if (set.labels[i] < 0 || static_cast<std::size_t>(set.labels[i]) >= set.classes.size()) {
-      file.Fail(fmt::format("row {} ({}) has label {}, outside its {} classes; make the file again",
-                            i, Printable(set.paths[i]), set.labels[i], set.classes.size()));
+  for (std::size_t i = 0; i < about_.labels.size(); ++i) {
+    if (about_.labels[i] < 0 ||
+        static_cast<std::size_t>(about_.labels[i]) >= about_.classes.size()) {
+      file_.Fail(
+          fmt::format("row {} ({}) has label {}, outside its {} classes; make the file again", i,
+                      Printable(about_.paths[i]), about_.labels[i], about_.classes.size()));
     }
   }
-  if (const std::int64_t bad = FirstBadRow(set.features, set.width); bad >= 0) {
-    file.Fail(
-        fmt::format("row {} ({}) is not finite or all zero; look at that image and extract again",
-                    bad, Printable(set.paths[static_cast<std::size_t>(bad)])));
+  about_.skipped = ReadSkipped(file_);
+}
+
+void FeatureReader::ForEachRow(const UseRow& use) const {
+  const std::int64_t width = about_.width;
+  const std::int64_t piece = std::max<std::int64_t>(1, kPieceBytes / (4 * width));
+  std::vector<float> rows;
+  Sha256 hash;
+  for (std::int64_t first = 0; first < about_.count; first += piece) {
+    const std::int64_t count = std::min(piece, about_.count - first);
+    rows.resize(static_cast<std::size_t>(count * width));
+    file_.FloatRows("features", static_cast<hsize_t>(first), static_cast<hsize_t>(width), rows);
+    hash.Update(std::as_bytes(std::span(rows)));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::span<const float> row(rows.data() + i * width, static_cast<std::size_t>(width));
+      if (!IsGood(row)) {
+        file_.Fail(fmt::format(
+            "row {} ({}) is not finite or all zero; look at that image and extract again",
+            first + i, Printable(about_.paths[static_cast<std::size_t>(first + i)])));
+      }
+      use(first + i, row);
+    }
   }
-  if (FeatureContentSha256(set.features, set.labels) != set.content_sha256) {
-    file.Fail("features and labels do not match their content_sha256; make the file again");
+  hash.Update(std::as_bytes(std::span(about_.labels)));
+  if (hash.Hex() != about_.content_sha256) {
+    file_.Fail("features and labels do not match their content_sha256; make the file again");
   }
-  set.skipped = ReadSkipped(file);
+}
+
+FeatureSet ReadFeatureFile(const std::filesystem::path& path) {
+  const FeatureReader reader(path);
+  FeatureSet set = reader.about();
+  set.features.reserve(static_cast<std::size_t>(set.count * set.width));
+  reader.ForEachRow([&](std::int64_t, std::span<const float> row) {
+    set.features.insert(set.features.end(), row.begin(), row.end());
+  });
   return set;
+}
+
+void NormalizeRow(std::span<float> row) {
+  double sum = 0;
+  for (const float value : row) sum += static_cast<double>(value) * value;
+  const double scale = 1.0 / std::sqrt(sum);
+  for (float& value : row) value = static_cast<float>(value * scale);
 }
 
 void NormalizeRows(std::vector<float>& rows, std::int64_t width) {
   const auto d = static_cast<std::size_t>(width);
-  for (std::size_t at = 0; at + d <= rows.size(); at += d) {
-    double sum = 0;
-    for (std::size_t i = 0; i < d; ++i) sum += static_cast<double>(rows[at + i]) * rows[at + i];
-    const double scale = 1.0 / std::sqrt(sum);
-    for (std::size_t i = 0; i < d; ++i) rows[at + i] = static_cast<float>(rows[at + i] * scale);
-  }
+  for (std::size_t at = 0; at + d <= rows.size(); at += d) NormalizeRow({rows.data() + at, d});
 }
 
 }  // namespace clipsweep

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,11 +47,31 @@ std::string FeatureContentSha256(const std::vector<float>& features,
 // values.
 void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKind kind);
 
+// A feature file of any size: all but the features is read and checked at once, those in pieces.
+// Throws InputError naming the file and the first offending image.
+class FeatureReader {
+ public:
+  explicit FeatureReader(const std::filesystem::path& path);
+
+  // All but the features.
+  const FeatureSet& about() const { return about_; }
+
+  // Calls use(row, values [D]) for every row in file order; checks that values are finite, that no
+  // row is zero and, at the end, the content hash.
+  using UseRow = std::function<void(std::int64_t row, std::span<const float> values)>;
+  void ForEachRow(const UseRow& use) const;
+
+ private:
+  H5Reader file_;
+  FeatureSet about_;
+};
+
 // Reads and checks everything: seal, shapes, labels within classes, finite values, no zero row.
 // Throws InputError naming the file and the first offending image.
 FeatureSet ReadFeatureFile(const std::filesystem::path& path);
 
 // Rows scaled to unit length, in double precision inside.
+void NormalizeRow(std::span<float> row);
 void NormalizeRows(std::vector<float>& rows, std::int64_t width);
 
 }  // namespace clipsweep

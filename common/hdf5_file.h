@@ -91,6 +91,9 @@ class H5Reader {
   bool Has(const std::string& name) const;
   std::vector<hsize_t> Shape(const std::string& name) const;
   std::vector<float> Floats(const std::string& name) const;
+  // The rows first.. of a data set [N, width] that fill `rows` [n, width].
+  void FloatRows(const std::string& name, hsize_t first, hsize_t width,
+                 std::span<float> rows) const;
   std::vector<double> Doubles(const std::string& name) const;
   std::vector<std::int32_t> Int32s(const std::string& name) const;
   std::vector<std::int64_t> Int64s(const std::string& name) const;

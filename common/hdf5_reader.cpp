@@ -92,6 +92,20 @@ std::vector<T> H5Reader::Read(const std::string& name, hid_t memory_type) const 
 std::vector<float> H5Reader::Floats(const std::string& name) const {
   return Read<float>(name, H5T_NATIVE_FLOAT);
 }
+
+void H5Reader::FloatRows(const std::string& name, hsize_t first, hsize_t width,
+                         std::span<float> rows) const {
+  H5Id dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  H5Id in_file(H5Dget_space(dataset.get()), H5Sclose);
+  const hsize_t start[] = {first, 0}, count[] = {rows.size() / width, width};
+  H5Id in_memory(H5Screate_simple(2, count, nullptr), H5Sclose);
+  if (H5Sselect_hyperslab(in_file.get(), H5S_SELECT_SET, start, nullptr, count, nullptr) < 0 ||
+      H5Dread(dataset.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(), H5P_DEFAULT,
+              rows.data()) < 0) {
+    Fail(fmt::format("'{}' cannot be read as numbers of the expected type", name));
+  }
+}
+
 std::vector<double> H5Reader::Doubles(const std::string& name) const {
   return Read<double>(name, H5T_NATIVE_DOUBLE);
 }

@@ -15,6 +15,7 @@
 #include "finetune/trainer.h"
 #include "sweep/inputs.h"
 #include "sweep/sweep_job.h"
+#include "sweep/zero_shot.h"
 
 namespace clipsweep {
 namespace {

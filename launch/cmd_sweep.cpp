@@ -41,7 +41,7 @@ class SweepCommand final : public Command {
         ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
         ("subset-file", boost::program_options::value(&subset_files_)->composing(),
          "instead of seeds: keys listed by class in a JSON or TSV file; give it once a subset")
-        ("partition", Default(&partition_), "how ranks divide the work: samples or grid")
+        ("partition", Default(&partition_), "how ranks divide the work: samples, grid, or classes (each rank holds the keys of some classes)")
         ("out", Required(&out_), "sweep file to write")
         ("csv", Optional(&csv_), "also write every grid point as CSV")
         ("html", Optional(&html_), "also write heat maps of the grid as a page")

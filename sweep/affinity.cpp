@@ -11,10 +11,6 @@ constexpr float kLogitScale = 100.0f;
 constexpr std::int64_t kMostSamples = 256, kFewestSamples = 16;
 constexpr std::int64_t kBlockBytes = std::int64_t{64} << 20;
 
-std::size_t Used(const GridTask& task, const std::vector<std::int64_t>& rows) {
-  return std::min(rows.size(), static_cast<std::size_t>(task.shots.back()));
-}
-
 at::Tensor Rows(const float* data, std::int64_t count, std::int64_t width) {
   return at::from_blob(const_cast<float*>(data), {count, width}, at::kFloat);
 }
@@ -26,18 +22,25 @@ std::int64_t BlockSamples(std::int64_t keys) {
   return std::clamp(fit, kFewestSamples, kMostSamples);
 }
 
-KeyColumns::KeyColumns(const Problem& problem, const std::vector<GridTask>& tasks)
-    : problem_(problem), column_of_row_(problem.key_labels.size(), -1) {
+std::vector<bool> UsedRows(const Problem& problem, const std::vector<GridTask>& tasks) {
+  std::vector<bool> used(problem.key_labels.size(), false);
   for (const GridTask& task : tasks) {
     for (const auto& rows : task.rows_by_class) {
-      for (std::size_t i = 0; i < Used(task, rows); ++i) {
-        if (problem.Holds(rows[i])) column_of_row_.at(static_cast<std::size_t>(rows[i])) = 0;
-      }
+      for (const std::int64_t row : UsedOf(task, rows))
+        used.at(static_cast<std::size_t>(row)) = true;
     }
   }
+  return used;
+}
+
+KeyColumns::KeyColumns(const Problem& problem, const std::vector<GridTask>& tasks)
+    : problem_(problem), column_of_row_(problem.key_labels.size(), -1) {
+  const std::vector<bool> used = UsedRows(problem, tasks);
   std::vector<std::int64_t> rows;  // of the columns
-  for (std::size_t row = 0; row < column_of_row_.size(); ++row) {
-    if (column_of_row_[row] == 0) rows.push_back(static_cast<std::int64_t>(row));
+  for (std::size_t row = 0; row < used.size(); ++row) {
+    all_ += used[row] ? 1 : 0;
+    const auto number = static_cast<std::int64_t>(row);
+    if (used[row] && problem.Holds(number)) rows.push_back(number);
   }
   const auto label = [&](std::int64_t row) {
     return problem.key_labels[static_cast<std::size_t>(row)];
@@ -65,7 +68,7 @@ KeyColumns::KeyColumns(const Problem& problem, const std::vector<GridTask>& task
 std::vector<std::vector<std::int64_t>> KeyColumns::ColumnsOf(const GridTask& task) const {
   std::vector<std::vector<std::int64_t>> columns = task.rows_by_class;
   for (auto& rows : columns) {
-    rows.resize(Used(task, rows));
+    rows.resize(UsedOf(task, rows).size());
     for (std::int64_t& row : rows) row = column_of_row_[static_cast<std::size_t>(row)];
     std::erase(rows, -1);
   }

@@ -14,6 +14,12 @@ namespace clipsweep {
 // may depend on the shape of the block, are the same however the work is cut; a block's affinity is
 // at most 64 MB.
 std::int64_t BlockSamples(std::int64_t keys);
+inline std::int64_t BlocksOf(std::int64_t samples, std::int64_t in_block) {
+  return (samples + in_block - 1) / in_block;
+}
+
+// Whether some task uses a row of the cache as a key: [K].
+std::vector<bool> UsedRows(const Problem& problem, const std::vector<GridTask>& tasks);
 
 // Classes whose keys make a tile; a rank holds whole tiles.
 inline constexpr std::int64_t kTileClasses = 16;
@@ -27,6 +33,8 @@ class KeyColumns {
   KeyColumns(const Problem& problem, const std::vector<GridTask>& tasks);
 
   std::int64_t count() const { return count_; }
+  // Of all ranks together where they hold different classes.
+  std::int64_t all() const { return all_; }
   std::int64_t tiles() const { return static_cast<std::int64_t>(tile_start_.size()) - 1; }
   // rows_by_class of `task`, cut to its largest shot count, as columns of the affinity; classes
   // that this rank does not hold are empty.
@@ -38,10 +46,10 @@ class KeyColumns {
 
  private:
   const Problem& problem_;
-  std::int64_t count_ = 0;
+  std::int64_t count_ = 0, all_ = 0;
   std::vector<std::int64_t> column_of_row_;  // [K] or -1
   std::vector<std::int64_t> tile_start_;     // [tiles + 1] columns
-  std::vector<float> copy_;                  // [count, D], empty when problem.keys has the order
+  std::vector<float> copy_;  // [count, D], empty when problem.keys is just those in that order
 };
 
 // 100 f W^T of the samples: [count, C].

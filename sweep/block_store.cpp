@@ -168,4 +168,37 @@ void BlockStore::Remove() const {
   std::filesystem::remove_all(folder_, ignored);
 }
 
+std::vector<bool> DoneItems(const std::vector<FinishedItems>& loaded, std::int64_t items,
+                            const std::vector<GridTask>& tasks) {
+  std::vector<bool> done(static_cast<std::size_t>(items), false);
+  for (const FinishedItems& part : loaded) {
+    bool fits = part.counts.size() == tasks.size();
+    for (std::size_t t = 0; fits && t < tasks.size(); ++t) {
+      const std::size_t rows =
+          tasks[t].shots.size() * static_cast<std::size_t>(tasks[t].beta.count);
+      fits = part.counts[t].right_at_first.size() == rows &&
+             part.counts[t].top1_steps.size() ==
+                 rows * static_cast<std::size_t>(tasks[t].alpha.count + 1) &&
+             part.counts[t].top5_steps.size() == part.counts[t].top1_steps.size();
+    }
+    for (const std::int64_t item : part.items) {
+      fits = fits && item >= 0 && item < items;
+      if (fits) done[static_cast<std::size_t>(item)] = true;
+    }
+    if (!fits)
+      throw InputError("--resume: saved parts do not fit this sweep; --fresh removes them");
+  }
+  return done;
+}
+
+std::int64_t EdgesOf(const FinishedItems& part) {
+  if (!part.all_edges) return kMostEdges + 1;
+  std::int64_t edges = 0;
+  for (const TaskCounts& task : part.counts) {
+    for (const auto& row : task.from) edges += static_cast<std::int64_t>(row.size());
+    for (const auto& row : task.to) edges += static_cast<std::int64_t>(row.size());
+  }
+  return edges;
+}
+
 }  // namespace clipsweep

@@ -58,4 +58,12 @@ class BlockStore {
   std::vector<FinishedItems> loaded_;
 };
 
+// Which of the items [0, items) the loaded parts cover. Throws InputError for parts that do not fit
+// the tasks.
+std::vector<bool> DoneItems(const std::vector<FinishedItems>& loaded, std::int64_t items,
+                            const std::vector<GridTask>& tasks);
+
+// Crossings kept in a part; more than kMostEdges when it gave up keeping them.
+std::int64_t EdgesOf(const FinishedItems& part);
+
 }  // namespace clipsweep

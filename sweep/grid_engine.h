@@ -14,8 +14,9 @@
 
 namespace clipsweep {
 
-// kSamples: a work item is a block of samples. kGrid: a block and a run of 16 betas.
-enum class Partition { kSamples, kGrid };
+// kSamples: a work item is a block of samples. kGrid: a block and a run of 16 betas. kClasses:
+// every rank holds the keys of some classes alone and sees every sample (Problem::held_classes).
+enum class Partition { kSamples, kGrid, kClasses };
 Partition ParsePartition(const std::string& name);
 std::string PartitionName(Partition partition);
 
@@ -31,9 +32,5 @@ struct PassOptions {
 std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
                                   const std::vector<GridTask>& tasks, const PassOptions& options,
                                   Comm& comm);
-
-// Zero-shot: {top-1, top-5} right of argmax 100 f W^T.
-TopCounts CountZeroShot(const Problem& problem, const Queries& queries, const Compute& compute,
-                        Comm& comm);
 
 }  // namespace clipsweep

@@ -22,7 +22,8 @@ struct Inputs {
   Provenance made_from;  // identities of cache and text
 };
 
-// Cache (keys) and text. `features`, read beforehand, gives the classes when there is no cache.
+// Text and a cache; without one, the features to classify give the classes. Without the cache's
+// features there are no keys yet: load_keys.h reads them.
 Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from, bool is_cache);
 
 // Queries for `inputs` from a feature file. Throws InputError when its width or its classes differ.

@@ -1,23 +1,32 @@
 // What the sweep works on and what it gives.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "sweep/grid.h"
 
 namespace clipsweep {
 
+// Classes [first, last).
+struct ClassRange {
+  std::int64_t first = 0, last = 0;
+  bool Has(std::int64_t c) const { return c >= first && c < last; }
+};
+
 // What is classified and with what: all rows of unit length, classes in one order.
 struct Problem {
   std::int64_t width = 0;                // D
   std::int64_t classes = 0;              // C
   std::vector<float> text;               // [C, D]
-  std::vector<float> keys;               // [K, D], or of the classes this rank holds alone
-  std::vector<std::int32_t> key_labels;  // [K], of all keys
-  // --partition classes: where each row's key stands in `keys`, -1 for other ranks' rows. Empty:
-  // all are here, in order.
+  std::vector<float> keys;               // [K, D], or fewer and in another order: key_position
+  std::vector<std::int32_t> key_labels;  // [K], of all rows of the cache
+  // Where each row's key stands in `keys`, -1 for rows that are not here. Empty: all are, in order.
   std::vector<std::int64_t> key_position;
+  // --partition classes: those whose keys are here; not used otherwise.
+  ClassRange held_classes;
 
   bool Holds(std::int64_t row) const {
     return key_position.empty() || key_position[static_cast<std::size_t>(row)] >= 0;
@@ -37,11 +46,17 @@ struct Queries {
 
 // One family of nested subsets over one grid.
 struct GridTask {
-  std::vector<std::vector<std::int64_t>> rows_by_class;  // rows of Problem::keys, in adding order
+  std::vector<std::vector<std::int64_t>> rows_by_class;  // rows of the cache, in adding order
   std::vector<std::int64_t> shots;                       // rising; first so many rows of each class
   Axis alpha, beta;
   bool exact_alpha = false;  // also find the best alpha over the reals
 };
+
+// The rows of one class that the task's largest subset holds.
+inline std::span<const std::int64_t> UsedOf(const GridTask& task,
+                                            const std::vector<std::int64_t>& rows) {
+  return std::span(rows).first(std::min(rows.size(), static_cast<std::size_t>(task.shots.back())));
+}
 
 // The most right answers any real alpha between the first and the last of the axis gives, and
 // where: the first of the widest stretches of alpha that reach it.

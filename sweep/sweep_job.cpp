@@ -10,12 +10,13 @@
 #include "sweep/inputs.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_plan.h"
+#include "sweep/zero_shot.h"
 
 namespace clipsweep {
 namespace {
 
 // Measures each chosen cell on test, in one pass over the keys; equal cells once.
-void MeasureCells(const SweepPlan& plan, const Compute& compute, Comm& comm,
+void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
                   std::vector<SweepCell>& cells) {
   std::vector<GridTask> tasks;
   std::vector<std::size_t> task_of_cell;
@@ -32,8 +33,7 @@ void MeasureCells(const SweepPlan& plan, const Compute& compute, Comm& comm,
                      Axis::Point(cells[i].alpha),
                      Axis::Point(cells[i].beta)});
   }
-  const auto counts = CountGrid(plan.inputs.problem, plan.test, tasks,
-                                {Partition::kSamples, compute, "test"}, comm);
+  const auto counts = CountGrid(plan.inputs.problem, plan.test, tasks, options, comm);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     cells[i].test = {counts[task_of_cell[i]].top1[0], counts[task_of_cell[i]].top5[0]};
   }
@@ -43,7 +43,7 @@ void MeasureCells(const SweepPlan& plan, const Compute& compute, Comm& comm,
 
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm) {
   SweepPlan plan;
-  Agree(comm, [&] { plan = MakeSweepPlan(config); });
+  Agree(comm, [&] { plan = MakeSweepPlan(config, comm.rank(), comm.size()); });
   const StageOutput output =
       OpenOutput(comm, config.out, kSweepFormat, plan.made_from, config.if_present);
   SweepResult result;
@@ -54,7 +54,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   }
 
   const Queries& tune = plan.tuning();
-  const TaskPlan tasks = PlanTasks(plan);
+  const TaskPlan& tasks = plan.tasks;
   LogInfo("sweep: {} samples x {} keys, {} x {} grid points, {} shot counts x {} seeds",
           tune.count(), plan.inputs.problem.key_labels.size(), plan.alpha.count, plan.beta.count,
           plan.shots.size(), plan.seeds.size());
@@ -100,7 +100,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
   result.tune_zero_shot = result.zero_shot;
   if (plan.tuned_on != "test") {
-    MeasureCells(plan, compute, comm, result.cells);
+    MeasureCells(plan, {config.partition, compute, "test"}, comm, result.cells);
     result.tune_zero_shot = CountZeroShot(plan.inputs.problem, tune, compute, comm);
   }
   for (const FinishedItems& part : store.loaded()) {

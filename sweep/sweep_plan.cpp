@@ -12,6 +12,8 @@
 #include "common/random.h"
 #include "common/sha256.h"
 #include "common/subsets.h"
+#include "sweep/affinity.h"
+#include "sweep/load_keys.h"
 #include "sweep/official_grids.h"
 #include "sweep/subset_file.h"
 
@@ -52,13 +54,13 @@ void ReadGrid(const SweepConfig& config, SweepPlan& plan) {
   plan.made_from["beta"] = config.beta;
 }
 
-// Takes images out of the cache's classes to tune on; they are keys of no subset.
-Queries HoldOut(const SweepConfig& config, Inputs& inputs) {
+// Takes images out of the cache's classes to tune on; they are keys of no subset. Returns their
+// rows and fills tune.labels.
+std::vector<std::int64_t> HoldOut(const SweepConfig& config, Inputs& inputs, Queries& tune) {
   const std::int64_t shots = config.shots.empty()
                                  ? kMostHeldOut
                                  : *std::max_element(config.shots.begin(), config.shots.end());
-  Queries tune;
-  const auto width = static_cast<std::ptrdiff_t>(inputs.problem.width);
+  std::vector<std::int64_t> held_out;
   for (std::size_t c = 0; c < inputs.rows_by_class.size(); ++c) {
     std::vector<std::int64_t>& rows = inputs.rows_by_class[c];
     const auto held =
@@ -74,17 +76,17 @@ Queries HoldOut(const SweepConfig& config, Inputs& inputs) {
     std::erase_if(rows, [&](std::int64_t row) {
       return std::find(order.begin(), order.end(), row) != order.end();
     });
-    std::sort(order.begin(), order.end());
-    for (const std::int64_t row : order) {
-      const auto from = inputs.problem.keys.begin() + row * width;
-      tune.features.insert(tune.features.end(), from, from + width);
-      tune.labels.push_back(static_cast<std::int32_t>(c));
-    }
+    held_out.insert(held_out.end(), order.begin(), order.end());
   }
-  return tune;
+  std::sort(held_out.begin(), held_out.end());
+  for (const std::int64_t row : held_out) {
+    tune.labels.push_back(inputs.problem.key_labels[static_cast<std::size_t>(row)]);
+  }
+  return held_out;
 }
 
-void ReadTuning(const SweepConfig& config, SweepPlan& plan) {
+// Returns the rows of the cache held out for tuning.
+std::vector<std::int64_t> ReadTuning(const SweepConfig& config, SweepPlan& plan) {
   if (config.tune_on.empty()) {
     throw UsageError(
         "--tune-on: give a feature file of validation images, or 'split' to hold out some of the "
@@ -94,10 +96,9 @@ void ReadTuning(const SweepConfig& config, SweepPlan& plan) {
     plan.tuned_on = config.tune_on;
     plan.made_from["tune_sha256"] =
         plan.made_from[config.tune_on == "test" ? "features_sha256" : "cache_sha256"];
-    if (config.tune_on == "test") return;
-    plan.tune = HoldOut(config, plan.inputs);
+    if (config.tune_on == "test") return {};
     plan.made_from["split_seed"] = std::to_string(config.split_seed);
-    return;
+    return HoldOut(config, plan.inputs, plan.tune);
   }
   plan.tuned_on = "val";
   FeatureSet tune = ReadFeatureFile(config.tune_on);
@@ -114,6 +115,7 @@ void ReadTuning(const SweepConfig& config, SweepPlan& plan) {
         config.tune_on));
   }
   plan.tune = LoadQueries(plan.inputs, std::move(tune));
+  return {};
 }
 
 std::int64_t Most(const ClassRows& rows_by_class) {
@@ -174,27 +176,6 @@ void CheckShotsAndSize(const SweepConfig& config, SweepPlan& plan) {
   }
 }
 
-}  // namespace
-
-std::int64_t HeldOut(std::int64_t images, std::int64_t shots) {
-  return std::min({shots, kMostHeldOut, images / 2});
-}
-
-SweepPlan MakeSweepPlan(const SweepConfig& config) {
-  SweepPlan plan;
-  ReadGrid(config, plan);
-  plan.inputs = LoadInputs(config.text, ReadFeatureFile(config.cache), /*is_cache=*/true);
-  FeatureSet test = ReadFeatureFile(config.features);
-  plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
-  plan.made_from["features_sha256"] = test.content_sha256;
-  plan.test = LoadQueries(plan.inputs, std::move(test));
-  ReadTuning(config, plan);
-  ReadSubsets(config, plan);
-  CheckShotsAndSize(config, plan);
-  plan.made_from["engine"] = kEngine;
-  return plan;
-}
-
 TaskPlan PlanTasks(const SweepPlan& plan) {
   TaskPlan out;
   std::vector<std::int64_t> nested, shared;
@@ -215,6 +196,35 @@ TaskPlan PlanTasks(const SweepPlan& plan) {
     out.tasks.push_back({plan.inputs.rows_by_class, shared, plan.alpha, plan.beta, true});
   }
   return out;
+}
+
+}  // namespace
+
+std::int64_t HeldOut(std::int64_t images, std::int64_t shots) {
+  return std::min({shots, kMostHeldOut, images / 2});
+}
+
+SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size) {
+  SweepPlan plan;
+  ReadGrid(config, plan);
+  const FeatureReader cache(config.cache);
+  plan.inputs = LoadInputs(config.text, cache.about(), /*is_cache=*/true);
+  FeatureSet test = ReadFeatureFile(config.features);
+  plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
+  plan.made_from["features_sha256"] = test.content_sha256;
+  plan.test = LoadQueries(plan.inputs, std::move(test));
+  const std::vector<std::int64_t> held_out = ReadTuning(config, plan);
+  ReadSubsets(config, plan);
+  CheckShotsAndSize(config, plan);
+  plan.tasks = PlanTasks(plan);
+  Problem& problem = plan.inputs.problem;
+  const std::vector<bool> used = UsedRows(problem, plan.tasks.tasks);
+  const ClassRange held = config.partition == Partition::kClasses
+                              ? ShareOfClasses(problem, used, rank, size)
+                              : ClassRange{0, problem.classes};
+  LoadKeys(cache, used, held, held_out, problem, plan.tune);
+  plan.made_from["engine"] = kEngine;
+  return plan;
 }
 
 }  // namespace clipsweep

@@ -14,6 +14,13 @@ namespace clipsweep {
 
 using ClassRows = std::vector<std::vector<std::int64_t>>;
 
+// One task a seed, its subsets nested; subsets that are the same for every seed are counted once.
+struct TaskPlan {
+  std::vector<GridTask> tasks;
+  // (shots, position of the seed) -> (task, index within its shots)
+  std::map<std::pair<std::int64_t, std::size_t>, std::pair<std::size_t, std::size_t>> place;
+};
+
 struct SweepPlan {
   Inputs inputs;  // rows_by_class without the images held out for tuning
   Queries tune, test;
@@ -24,6 +31,7 @@ struct SweepPlan {
   std::vector<std::int64_t> seeds;  // or numbers of the subset files
   std::vector<ClassRows> orders;    // a seed: rows of each class in adding order
   bool whole_is_shared = true;      // all keys are the same for every seed
+  TaskPlan tasks;
   Provenance made_from;
 
   // The images that choose alpha and beta.
@@ -34,16 +42,9 @@ struct SweepPlan {
   }
 };
 
+// Reads everything the options name; of the cache's features, what rank `rank` of `size` needs.
 // Throws UsageError, InputError.
-SweepPlan MakeSweepPlan(const SweepConfig& config);
-
-// One task a seed, its subsets nested; subsets that are the same for every seed are counted once.
-struct TaskPlan {
-  std::vector<GridTask> tasks;
-  // (shots, position of the seed) -> (task, index within its shots)
-  std::map<std::pair<std::int64_t, std::size_t>, std::pair<std::size_t, std::size_t>> place;
-};
-TaskPlan PlanTasks(const SweepPlan& plan);
+SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size);
 
 // Per class, how many images --tune-on split holds out: min(shots, 4), at most half of them.
 std::int64_t HeldOut(std::int64_t images, std::int64_t shots);

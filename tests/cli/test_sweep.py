@@ -1,5 +1,6 @@
 """Where keys, grids and tuning images come from, and what a sweep writes beside sweep.h5."""
 import csv
+import hashlib
 import html.parser
 import json
 
@@ -165,3 +166,16 @@ def test_the_exact_alpha_is_in_the_file(demo, tmp_path):
     middle = (exact["alpha_low"] + exact["alpha_high"]) / 2
     there = run_ok("tip", *files(demo), "--alpha", middle, "--beta", exact["beta"], json_path=tmp_path / "t.json")
     assert there.json["test"]["top1"] == exact["tune_top1"]
+
+
+@pytest.mark.parametrize("tune_on", ["split", "val.h5"])
+def test_every_partition_and_rank_count_gives_the_same_file(demo, tmp_path, tune_on):
+    tune = demo / tune_on if tune_on.endswith(".h5") else tune_on
+    hashes = set()
+    for partition in ("samples", "grid", "classes"):
+        for np_ in (0, 2, 3, 4):
+            out = tmp_path / f"{partition}{np_}.h5"
+            run_ok("sweep", *files(demo), *GRID, "--tune-on", tune, "--shots", "1,2,8", "--subset-seeds", "1,2",
+                   "--partition", partition, "--out", out, np=np_)
+            hashes.add(hashlib.sha256(out.read_bytes()).hexdigest())
+    assert len(hashes) == 1

@@ -170,14 +170,17 @@ def long_sweep(tmp_path_factory):
             "--subset-seeds", "1:9", "--threads", "1", "--save-every", "1", "--quiet"]
 
 
-@pytest.mark.parametrize("before,after", [(0, 2), (2, 0), (3, 3)])
-def test_a_killed_sweep_is_taken_up(long_sweep, tmp_path, before, after):
+@pytest.mark.parametrize("before,after,partition", [(0, 2, "samples"), (2, 0, "grid"), (3, 3, "samples"),
+                                                    (2, 3, "classes")])
+def test_a_killed_sweep_is_taken_up(long_sweep, tmp_path, before, after, partition):
     whole, out = tmp_path / "whole.h5", tmp_path / "s.h5"
     run_ok(*long_sweep, "--out", whole)
+    base, long_sweep = long_sweep, [*long_sweep, "--partition", partition]
     parts = tmp_path / "s.h5.parts"
     process = start([*long_sweep, "--out", out], before)
     deadline = time.time() + 120
-    while len(list(parts.glob("*.h5"))) < max(before, 1) and time.time() < deadline:
+    files = 1 if partition == "classes" else max(before, 1)
+    while len(list(parts.glob("*.h5"))) < files and time.time() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -186,7 +189,7 @@ def test_a_killed_sweep_is_taken_up(long_sweep, tmp_path, before, after):
     assert not out.exists() and list(parts.glob("*.h5")), "the kill came too late to test anything"
     refused = run(*long_sweep, "--out", out)
     assert refused.code == 3 and "--resume" in refused.err
-    other = run(*long_sweep, "--out", out, "--resume", "--partition", "grid")
+    other = run(*base, "--out", out, "--resume", "--partition", "grid" if partition != "grid" else "samples")
     assert other.code == 3 and "partition" in other.err
     first = sorted(parts.glob("*.h5"))[0]
     if before == 3:  # a damaged part is computed again

@@ -10,6 +10,7 @@
 #include "common/work_queue.h"
 #include "finetune/trainer.h"
 #include "sweep/grid_engine.h"
+#include "sweep/zero_shot.h"
 #include "tests/mpi/world.h"
 #include "tests/support/problems.h"
 
@@ -19,28 +20,58 @@ namespace {
 using testing::MakeSmallProblem;
 using testing::World;
 
+void ExpectSame(const GridCounts& alone, const GridCounts& together) {
+  EXPECT_EQ(alone.top1, together.top1);
+  EXPECT_EQ(alone.top5, together.top5);
+  if (!World().is_root()) return;
+  ASSERT_EQ(alone.exact.size(), together.exact.size());
+  for (std::size_t row = 0; row < alone.exact.size(); ++row) {
+    EXPECT_EQ(alone.exact[row].top1, together.exact[row].top1);
+    EXPECT_EQ(alone.exact[row].low, together.exact[row].low);
+    EXPECT_EQ(alone.exact[row].high, together.exact[row].high);
+  }
+}
+
 TEST(Stages, GridCountsAreThoseOfOneProcess) {
-  const auto small = MakeSmallProblem(19, 4, 1100, 16);
-  const std::vector<GridTask> tasks{
-      {ShuffleRows(small.rows_by_class, 5), {1, 3}, Axis{0, 0.2, 20}, Axis{0.5, 0.3, 37}, true}};
-  SelfComm self;
-  const auto alone =
-      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), self);
-  for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
-    const auto together =
-        CountGrid(small.problem, small.queries, tasks, testing::Pass(partition, 2), World());
-    EXPECT_EQ(alone[0].top1, together[0].top1);
-    EXPECT_EQ(alone[0].top5, together[0].top5);
-    if (!World().is_root()) continue;
-    ASSERT_EQ(alone[0].exact.size(), together[0].exact.size());
-    for (std::size_t row = 0; row < alone[0].exact.size(); ++row) {
-      EXPECT_EQ(alone[0].exact[row].top1, together[0].exact[row].top1);
-      EXPECT_EQ(alone[0].exact[row].low, together[0].exact[row].low);
-      EXPECT_EQ(alone[0].exact[row].high, together[0].exact[row].high);
+  // Of 19 classes, two tiles, some ranks hold none; of 100, seven.
+  for (const std::int64_t classes : {19, 100}) {
+    const auto small = MakeSmallProblem(classes, 4, 1100, 16, /*uneven=*/classes == 100);
+    const std::vector<GridTask> tasks{
+        {ShuffleRows(small.rows_by_class, 5), {1, 3}, Axis{0, 0.2, 20}, Axis{0.5, 0.3, 37}, true},
+        {small.rows_by_class, {4}, Axis{-1, 0.2, 20}, Axis{0, 2.5, 5}, true}};
+    SelfComm self;
+    const auto alone =
+        CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), self);
+    const Problem share = testing::ShareOf(small.problem, tasks, World().rank(), World().size());
+    for (const Partition partition : {Partition::kSamples, Partition::kGrid, Partition::kClasses}) {
+      const Problem& problem = partition == Partition::kClasses ? share : small.problem;
+      const auto together =
+          CountGrid(problem, small.queries, tasks, testing::Pass(partition, 2), World());
+      for (std::size_t t = 0; t < tasks.size(); ++t) ExpectSame(alone[t], together[t]);
     }
   }
+  const auto small = MakeSmallProblem(19, 4, 1100, 16);
+  SelfComm self;
   const TopCounts zero = CountZeroShot(small.problem, small.queries, {"cpu", 1}, World());
   EXPECT_EQ(zero.top1, CountZeroShot(small.problem, small.queries, {"cpu", 1}, self).top1);
+}
+
+// Whole tiles, every class once, as many keys each as tiles allow.
+TEST(Stages, ClassesAreSharedOutByTheirKeys) {
+  const auto small = MakeSmallProblem(500, 9, 1, 4, /*uneven=*/true);
+  const std::vector<bool> used(small.problem.key_labels.size(), true);
+  for (int size = 1; size <= 40; ++size) {
+    std::int64_t next = 0;
+    for (int rank = 0; rank < size; ++rank) {
+      const ClassRange range = ShareOfClasses(small.problem, used, rank, size);
+      if (range.first == range.last) continue;
+      EXPECT_EQ(range.first, next);
+      EXPECT_EQ(range.first % kTileClasses, 0);
+      EXPECT_LE(range.last - range.first, 2 * kTileClasses + 500 / size);
+      next = range.last;
+    }
+    EXPECT_EQ(next, 500);
+  }
 }
 
 // Every item once; a rank that is slow gets fewer.

@@ -13,7 +13,9 @@
 #include "common/feature_file.h"
 #include "common/random.h"
 #include "common/subsets.h"
+#include "sweep/affinity.h"
 #include "sweep/grid_engine.h"
+#include "sweep/load_keys.h"
 
 namespace clipsweep::testing {
 
@@ -95,6 +97,22 @@ inline SmallProblem MakeSmallProblem(std::int64_t classes, std::int64_t per_clas
   std::vector<std::string> names(static_cast<std::size_t>(classes), "c");
   small.rows_by_class = RowsByClass(p.key_labels, names, "test");
   return small;
+}
+
+// What a rank of --partition classes holds of it.
+inline Problem ShareOf(const Problem& all, const std::vector<GridTask>& tasks, int rank, int size) {
+  Problem part = all;
+  const std::vector<bool> used = UsedRows(all, tasks);
+  part.held_classes = ShareOfClasses(all, used, rank, size);
+  part.keys.clear();
+  part.key_position.assign(used.size(), -1);
+  for (std::size_t row = used.size(); row-- > 0;) {  // in no special order
+    if (!used[row] || !part.held_classes.Has(all.key_labels[row])) continue;
+    part.key_position[row] = static_cast<std::int64_t>(part.keys.size()) / all.width;
+    const float* key = all.Key(static_cast<std::int64_t>(row));
+    part.keys.insert(part.keys.end(), key, key + all.width);
+  }
+  return part;
 }
 
 inline double Dot(const float* a, const float* b, std::int64_t width) {

@@ -11,6 +11,7 @@
 #include "sweep/exact_alpha.h"
 #include "sweep/grid_engine.h"
 #include "sweep/key_layout.h"
+#include "sweep/zero_shot.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

@@ -1,0 +1,45 @@
+#include "sweep/grid_work.h"
+
+#include <algorithm>
+
+#include "sweep/merge_counts.h"
+
+namespace clipsweep {
+
+GridWork::GridWork(const Problem& problem, const Queries& queries,
+                   const std::vector<GridTask>& tasks, ClassRange held)
+    : problem_(problem),
+      queries_(queries),
+      tasks_(tasks),
+      keys_(problem, tasks),
+      samples_(BlockSamples(keys_.all())) {
+  for (const GridTask& task : tasks) {
+    layouts_.push_back(MakeKeyLayout(keys_.ColumnsOf(task), held.first, held.last));
+    runs_ = std::max(runs_, (task.beta.count + kAnchorEvery - 1) / kAnchorEvery);
+  }
+}
+
+Workspace GridWork::MakeWorkspace() {
+  Workspace space;
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    const GridTask& task = tasks_[t];
+    space.emplace_back(layouts_[t], task.shots, task.alpha, task.beta,
+                       task.exact_alpha ? &edges_left_ : nullptr);
+  }
+  return space;
+}
+
+std::vector<GridCounts> GridWork::Merge(const std::vector<const Workspace*>& workspaces,
+                                        const std::vector<FinishedItems>& loaded,
+                                        Comm& comm) const {
+  std::vector<std::vector<const TaskCounts*>> parts(tasks_.size());
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    for (const Workspace* space : workspaces) parts[t].push_back(&(*space)[t].counts());
+    for (const FinishedItems& part : loaded) parts[t].push_back(&part.counts[t]);
+  }
+  std::int64_t edges = kMostEdges - edges_left_;
+  for (const FinishedItems& part : loaded) edges += EdgesOf(part);
+  return MergeCounts(tasks_, parts, edges, comm);
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,67 @@
+#include "sweep/load_keys.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "sweep/affinity.h"
+
+namespace clipsweep {
+
+ClassRange ShareOfClasses(const Problem& problem, const std::vector<bool>& used, int rank,
+                          int size) {
+  const std::int64_t tiles = (problem.classes + kTileClasses - 1) / kTileClasses;
+  std::vector<std::int64_t> keys(static_cast<std::size_t>(tiles), 0);
+  for (std::size_t row = 0; row < used.size(); ++row) {
+    if (used[row]) ++keys[static_cast<std::size_t>(problem.key_labels[row] / kTileClasses)];
+  }
+  const std::int64_t all =
+      std::max<std::int64_t>(1, std::accumulate(keys.begin(), keys.end(), std::int64_t{0}));
+  // A tile goes to the rank in whose share of the keys its middle lies.
+  ClassRange range{problem.classes, problem.classes};
+  std::int64_t before = 0;
+  for (std::int64_t tile = 0; tile < tiles; ++tile) {
+    const std::int64_t middle = 2 * before + keys[static_cast<std::size_t>(tile)];
+    before += keys[static_cast<std::size_t>(tile)];
+    if (std::min<std::int64_t>(middle * size / (2 * all), size - 1) != rank) continue;
+    range.first = std::min(range.first, tile * kTileClasses);
+    range.last = std::min((tile + 1) * kTileClasses, problem.classes);
+  }
+  return range;
+}
+
+void LoadKeys(const FeatureReader& cache, const std::vector<bool>& used, ClassRange held,
+              const std::vector<std::int64_t>& tune_rows, Problem& problem, Queries& tune) {
+  std::vector<std::int64_t> next(static_cast<std::size_t>(problem.classes) + 1, 0);  // by class
+  const auto is_kept = [&](std::size_t row) {
+    return used[row] && held.Has(problem.key_labels[row]);
+  };
+  for (std::size_t row = 0; row < used.size(); ++row) {
+    if (is_kept(row)) ++next[static_cast<std::size_t>(problem.key_labels[row]) + 1];
+  }
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  problem.held_classes = held;
+  problem.keys.resize(static_cast<std::size_t>(next.back() * problem.width));
+  problem.key_position.assign(used.size(), -1);
+  for (std::size_t row = 0; row < used.size(); ++row) {
+    if (!is_kept(row)) continue;
+    problem.key_position[row] = next[static_cast<std::size_t>(problem.key_labels[row])]++;
+  }
+  const auto width = static_cast<std::size_t>(problem.width);
+  tune.features.reserve(tune_rows.size() * width);
+  auto next_tune = tune_rows.begin();
+  cache.ForEachRow([&](std::int64_t row, std::span<const float> values) {
+    const std::int64_t position = problem.key_position[static_cast<std::size_t>(row)];
+    if (position >= 0) {
+      float* key = problem.keys.data() + position * problem.width;
+      std::copy(values.begin(), values.end(), key);
+      NormalizeRow({key, width});
+    }
+    if (next_tune != tune_rows.end() && *next_tune == row) {
+      ++next_tune;
+      tune.features.insert(tune.features.end(), values.begin(), values.end());
+      NormalizeRow({tune.features.data() + tune.features.size() - width, width});
+    }
+  });
+}
+
+}  // namespace clipsweep
