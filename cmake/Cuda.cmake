@@ -1,4 +1,4 @@
-# libclipsweep_cuda.so: NCCL and CUDA graphs, in a library of its own that the program opens when it sees a driver.
+# libclipsweep_cuda.so: NCCL, CUDA graphs and the grid kernel, in a library of its own that the program opens when it sees a driver.
 set(CLIPSWEEP_HAS_CUDA OFF)
 if(NOT CLIPSWEEP_CUDA)
   message(STATUS "CUDA part: off (CLIPSWEEP_CUDA=OFF)")
@@ -11,13 +11,29 @@ if(NOT CUDAToolkit_FOUND OR NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY OR NOT TARG
   message(STATUS "CUDA part: left out (needs the CUDA toolkit, NCCL and a CUDA LibTorch)")
   return()
 endif()
+# Volta's successors: A100, RTX 30, RTX 40, H100; later ones run the last one's PTX.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;86-real;89-real;90")
+endif()
+if(NOT DEFINED CMAKE_CUDA_COMPILER AND EXISTS ${CUDAToolkit_NVCC_EXECUTABLE})
+  set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+endif()
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  message(STATUS "CUDA part: left out (no nvcc)")
+  return()
+endif()
+enable_language(CUDA)
 set(CLIPSWEEP_HAS_CUDA ON)
 message(STATUS "CUDA part: CUDA ${CUDAToolkit_VERSION}, NCCL ${NCCL_LIBRARY}")
-add_library(clipsweep_cuda MODULE common/graph_runner.cpp common/nccl_backend.cpp)
-target_compile_options(clipsweep_cuda PRIVATE -Wno-psabi)
+add_library(clipsweep_cuda MODULE common/graph_runner.cpp common/nccl_backend.cpp sweep/grid_kernel.cu)
+target_compile_options(clipsweep_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-psabi>)
+# CMake 3.25 knows no C++20 for nvcc; C++17, nvcc's own choice, is enough for the kernel.
+set_target_properties(clipsweep_cuda PROPERTIES CUDA_STANDARD 17)
 target_include_directories(clipsweep_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(clipsweep_cuda SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
-target_compile_options(clipsweep_cuda PRIVATE -Wall -Wextra)
+target_compile_options(clipsweep_cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
 # --no-as-needed: LibTorch's CUDA kernels register themselves when the library is loaded.
 target_link_options(clipsweep_cuda PRIVATE -Wl,--no-as-needed)
 target_link_libraries(clipsweep_cuda PRIVATE CUDA::cudart ${NCCL_LIBRARY} LibTorch::cuda)

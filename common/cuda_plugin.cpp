@@ -41,7 +41,9 @@ const CudaPlugin* CudaPlugin::Load() {
     made->nccl_ = reinterpret_cast<NcclBackend* (*)(int)>(::dlsym(library, "clipsweep_cuda_nccl"));
     made->graph_ =
         reinterpret_cast<decltype(made->graph_)>(::dlsym(library, "clipsweep_cuda_graph"));
-    if (made->device_count_ == nullptr || made->nccl_ == nullptr || made->graph_ == nullptr) {
+    made->grid_ = reinterpret_cast<GridLaunch>(::dlsym(library, "clipsweep_cuda_grid"));
+    if (made->device_count_ == nullptr || made->nccl_ == nullptr || made->graph_ == nullptr ||
+        made->grid_ == nullptr) {
       g_why_not = std::string(kName) + " is of another version";
       return nullptr;
     }

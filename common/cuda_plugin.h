@@ -10,6 +10,10 @@
 
 namespace clipsweep {
 
+// sweep/grid_kernel.h
+struct GridKernelArgs;
+using GridLaunch = const char* (*)(const GridKernelArgs& args, int device);
+
 class CudaPlugin {
  public:
   // Opened once; nullptr where there is none, see WhyNot.
@@ -25,11 +29,13 @@ class CudaPlugin {
                                          const at::Tensor& example) const {
     return std::unique_ptr<GraphRunner>(graph_(device, function, example));
   }
+  GridLaunch grid_launch() const { return grid_; }
 
  private:
   int (*device_count_)() = nullptr;
   GraphRunner* (*graph_)(int, const GraphRunner::Function&, const at::Tensor&) = nullptr;
   NcclBackend* (*nccl_)(int) = nullptr;
+  GridLaunch grid_ = nullptr;
 };
 
 }  // namespace clipsweep

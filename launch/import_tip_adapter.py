@@ -62,9 +62,13 @@ def write_sealed(path, kind, fill, made_from):
         for name, value in made_from.items():
             text_attribute(f"made_from.{name}", value)
         fill(file, text_attribute)
-    digest = hashlib.sha256(temporary.read_bytes()[USER_BLOCK:]).hexdigest()
+    digest = hashlib.sha256()
     with open(temporary, "r+b") as file:
-        file.write(f"clipsweep sha256 {digest}\n".encode().ljust(USER_BLOCK, b"\0"))
+        file.seek(USER_BLOCK)
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+        file.seek(0)
+        file.write(f"clipsweep sha256 {digest.hexdigest()}\n".encode().ljust(USER_BLOCK, b"\0"))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -7,7 +7,6 @@
 namespace clipsweep {
 namespace {
 
-constexpr float kLogitScale = 100.0f;
 constexpr std::int64_t kMostSamples = 256, kFewestSamples = 16;
 constexpr std::int64_t kBlockBytes = std::int64_t{64} << 20;
 
@@ -79,7 +78,7 @@ void KeyColumns::Multiply(const Queries& queries, std::int64_t first, std::int64
                           std::int64_t last_tile, at::Tensor& affinity) const {
   const at::Tensor f =
       Rows(queries.features.data() + first * problem_.width, affinity.size(0), problem_.width);
-  const float* keys = copy_.empty() ? problem_.keys.data() : copy_.data();
+  const float* keys = Data();
   for (std::int64_t tile = first_tile; tile < last_tile; ++tile) {
     const std::int64_t start = tile_start_[static_cast<std::size_t>(tile)];
     const std::int64_t columns = tile_start_[static_cast<std::size_t>(tile + 1)] - start;

@@ -10,6 +10,9 @@
 
 namespace clipsweep {
 
+// CLIP's exp(logit_scale) as the official code writes it.
+inline constexpr float kLogitScale = 100.0f;
+
 // Samples in a block. A function of the problem alone, so that a sample's products, whose last bits
 // may depend on the shape of the block, are the same however the work is cut; a block's affinity is
 // at most 64 MB.
@@ -39,6 +42,8 @@ class KeyColumns {
   // rows_by_class of `task`, cut to its largest shot count, as columns of the affinity; classes
   // that this rank does not hold are empty.
   std::vector<std::vector<std::int64_t>> ColumnsOf(const GridTask& task) const;
+  // [count(), D] in the columns' order.
+  const float* Data() const { return copy_.empty() ? problem_.keys.data() : copy_.data(); }
   // Writes f F^T of the samples first.. into the tiles [first_tile, last_tile) of `affinity`
   // [count, count()].
   void Multiply(const Queries& queries, std::int64_t first, std::int64_t first_tile,

@@ -104,10 +104,11 @@ class ClassPass {
     });
   }
 
-  std::vector<const Workspace*> workspaces() const {
-    std::vector<const Workspace*> spaces;
-    for (const Workspace& space : spaces_) spaces.push_back(&space);
-    return spaces;
+  // [workers][tasks]; of rank 0 alone.
+  std::vector<std::vector<const TaskCounts*>> counts() const {
+    std::vector<std::vector<const TaskCounts*>> counts;
+    for (const Workspace& space : spaces_) counts.push_back(CountsOf(space));
+    return counts;
   }
 
  private:
@@ -179,13 +180,13 @@ class ClassSaver {
 
   void Save() {
     if (blocks_.empty() || within_block_) return;
-    std::vector<TaskCounts> sums(pass_.workspaces().front()->size());
-    std::vector<const TaskCounts*> counts;
+    std::vector<TaskCounts> sums(work_.tasks().size());
+    std::vector<const TaskCounts*> all;
     for (std::size_t t = 0; t < sums.size(); ++t) {
-      for (const Workspace* space : pass_.workspaces()) AddCounts(sums[t], (*space)[t].counts());
-      counts.push_back(&sums[t]);
+      for (const auto& worker : pass_.counts()) AddCounts(sums[t], *worker[t]);
+      all.push_back(&sums[t]);
     }
-    store_->Save(0, blocks_, counts, work_.all_edges());
+    store_->Save(0, blocks_, all, work_.all_edges());
     saved_ = std::chrono::steady_clock::now();
   }
 
@@ -200,14 +201,13 @@ class ClassSaver {
 
 }  // namespace
 
-std::vector<GridCounts> CountByClasses(GridWork& work, const std::vector<GridTask>& tasks,
-                                       const PassOptions& options, Comm& comm) {
+std::vector<GridCounts> CountByClasses(GridWork& work, const PassOptions& options, Comm& comm) {
   const std::vector<FinishedItems> none;
   const auto& loaded = options.store != nullptr ? options.store->loaded() : none;
   std::vector<std::int64_t> done(static_cast<std::size_t>(work.blocks()), 0);
   std::unique_ptr<ClassPass> pass;
   Agree(comm, [&] {
-    const std::vector<bool> there = DoneItems(loaded, work.blocks(), tasks);
+    const std::vector<bool> there = DoneItems(loaded, work.blocks(), work.tasks());
     std::copy(there.begin(), there.end(), done.begin());
     pass = std::make_unique<ClassPass>(work, options.compute.workers);
   });
@@ -234,7 +234,7 @@ std::vector<GridCounts> CountByClasses(GridWork& work, const std::vector<GridTas
     saver.Save();
     throw;
   }
-  return work.Merge(pass->workspaces(), loaded, comm);
+  return work.Merge(pass->counts(), loaded, comm);
 }
 
 }  // namespace clipsweep

@@ -49,24 +49,7 @@ void ForHits(const std::vector<std::uint8_t>& hit, std::int64_t count, const Use
   }
 }
 
-// First index in [0, n] from which on predicate(j) differs from predicate(0), which is monotone in
-// j.
-template <typename Predicate>
-std::int64_t Border(std::int64_t guess, std::int64_t n, bool at_start, const Predicate& predicate) {
-  std::int64_t j = std::clamp<std::int64_t>(guess, 1, n);
-  while (j > 1 && predicate(j - 1) != at_start) --j;
-  while (j < n && predicate(j) == at_start) ++j;
-  return j;
-}
-
 }  // namespace
-
-Edge::Edge(double value, bool after) {
-  auto code = std::bit_cast<std::int64_t>(value + 0.0);  // -0 becomes 0
-  // Negative numbers' bits rise as the numbers fall.
-  if (code < 0) code = std::numeric_limits<std::int64_t>::min() - code;
-  code_ = (code & ~std::int64_t{1}) | (after ? 1 : 0);
-}
 
 Edge Edge::FromCode(std::int64_t code) {
   Edge edge;
@@ -80,14 +63,17 @@ double Edge::value() const {
   return std::bit_cast<double>(code);
 }
 
+float LeadMargin(const Axis& alpha, double most_sum) {
+  const double reach = std::max(std::abs(alpha.At(0)), std::abs(alpha.At(alpha.count - 1)));
+  // |z| <= 100, four roundings at most; the anchors' sums are good to a few parts in a million.
+  return static_cast<float>(4e-6 * (100.0 + 2.0 * reach * most_sum));
+}
+
 AlphaCounter::AlphaCounter(const Axis& alpha, double most_sum)
     : alphas_(alpha.Values()),
       low_(static_cast<float>(alphas_.front())),
-      high_(static_cast<float>(alphas_.back())) {
-  const double reach = std::max(std::abs(alphas_.front()), std::abs(alphas_.back()));
-  // |z| <= 100, four roundings at most; the anchors' sums are good to a few parts in a million.
-  margin_ = static_cast<float>(4e-6 * (100.0 + 2.0 * reach * most_sum));
-}
+      high_(static_cast<float>(alphas_.back())),
+      margin_(LeadMargin(alpha, most_sum)) {}
 
 void AlphaCounter::FindCandidates(const LabelCurve& label, std::int64_t padded, const float* z,
                                   const float* first_s, const float* last_s,
@@ -126,25 +112,16 @@ void AlphaCounter::Meet(std::int64_t label, float label_z, float label_s, std::i
   MarkHits(z, s, padded, label_z, label_s, low_, high_, margin_, hit_.data());
   const auto n = static_cast<std::int64_t>(alphas_.size());
   ForHits(hit_, padded, [&](std::int64_t i) {
-    const double dz = static_cast<double>(label_z) - z[i];
-    const double ds = static_cast<double>(label_s) - s[i];
-    const bool before = classes[i] < label;
-    const auto beats = [&](std::int64_t j) {
-      return Beats(dz, ds, alphas_[static_cast<std::size_t>(j)], before);
-    };
-    const bool at_start = beats(0), at_end = beats(n - 1);
-    contest.beaten_by += at_start ? 1 : 0;
-    if (at_start == at_end) {
-      contest.interval.empty |= at_start;
+    const Meeting meeting =
+        MeetClass(static_cast<double>(label_z) - z[i], static_cast<double>(label_s) - s[i],
+                  alphas_.data(), n, classes[i] < label);
+    contest.beaten_by += meeting.ahead_at_first ? 1 : 0;
+    if (!meeting.crosses) {
+      contest.interval.empty |= meeting.ahead_at_first;
       return;
     }
-    const double crossing = std::clamp(-dz / ds, alphas_.front(), alphas_.back());
-    // alphas_ are equally spaced: the crossing lies near this index.
-    const double guess = (crossing - alphas_[0]) / (alphas_[1] - alphas_[0]);
-    contest.events.push_back(
-        {Border(static_cast<std::int64_t>(guess), n, at_start, beats), at_start ? -1 : 1});
-    // At the crossing itself the label leads against later classes only.
-    contest.interval.Cut(Edge(crossing, at_start == before), /*before=*/!at_start);
+    contest.events.push_back({meeting.at, meeting.ahead_at_first ? -1 : 1});
+    contest.interval.Cut(Edge::FromCode(meeting.edge), /*before=*/!meeting.ahead_at_first);
   });
 }
 

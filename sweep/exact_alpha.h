@@ -9,24 +9,16 @@
 #include <span>
 #include <vector>
 
+#include "sweep/alpha_meeting.h"
 #include "sweep/problem.h"
 
 namespace clipsweep {
 
-// Class c beats the label y at alpha if z_c + alpha S_c > z_y + alpha S_y, or equal with c < y;
-// evaluated as (z_y - z_c) + alpha (S_y - S_c) in double precision from float32 inputs. The tests'
-// brute force uses it.
-inline bool Beats(double dz, double ds, double alpha, bool c_before_y) {
-  const double lead = dz + alpha * ds;
-  return lead < 0 || (lead == 0 && c_before_y);
-}
-
-// Where on the real line of alpha something begins: at `value`, or just after it. Sortable; the
-// lowest bit of the value's mantissa is given up for the second part.
+// Where on the real line of alpha something begins: at `value`, or just after it.
 class Edge {
  public:
   Edge() = default;
-  Edge(double value, bool after);
+  Edge(double value, bool after) : code_(EdgeCode(value, after)) {}
   double value() const;
   bool after() const { return (code_ & 1) != 0; }
   std::int64_t code() const { return code_; }
@@ -68,10 +60,13 @@ struct Contest {
   void Join(const Contest& other);
 };
 
+// A lead of the label, computed in float32 at either end of the axis, is surely one when it is
+// above this. `most_sum`: no S exceeds it (the number of keys of a class, since every kernel value
+// is at most 1, but for rounding).
+float LeadMargin(const Axis& alpha, double most_sum);
+
 class AlphaCounter {
  public:
-  // `most_sum`: no S exceeds it (the number of keys of a class, since every kernel value is at most
-  // 1, but for rounding).
   AlphaCounter(const Axis& alpha, double most_sum);
 
   // One sample at one beta: the label's z and s, and some other classes [padded, a multiple of 16]

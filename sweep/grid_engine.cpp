@@ -4,9 +4,11 @@
 
 #include <utility>
 
+#include "common/cuda_plugin.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "sweep/grid_work.h"
+#include "sweep/item_runner.h"
 
 namespace clipsweep {
 namespace {
@@ -32,11 +34,20 @@ std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries
                                   const std::vector<GridTask>& tasks, const PassOptions& options,
                                   Comm& comm) {
   if (options.partition == Partition::kClasses) {
+    if (options.compute.on_gpu()) LogInfo("--partition classes: counts on the CPU");
     GridWork work(problem, queries, tasks, problem.held_classes);
-    return CountByClasses(work, tasks, options, comm);
+    return CountByClasses(work, options, comm);
   }
   GridWork work(problem, queries, tasks, {0, problem.classes});
-  return CountByItems(work, tasks, options, comm);
+  PassOptions chosen = options;
+  if (options.grid_launch == nullptr && options.compute.on_gpu()) {
+    chosen.grid_launch = CudaPlugin::Load()->grid_launch();
+  }
+  if (chosen.grid_launch != nullptr && !FitsDevice(tasks)) {
+    LogInfo("counts on the CPU: a GPU's shared memory cannot hold so many alphas");
+    chosen.grid_launch = nullptr;
+  }
+  return CountByItems(work, chosen, comm);
 }
 
 }  // namespace clipsweep

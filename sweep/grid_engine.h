@@ -10,6 +10,7 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "sweep/block_store.h"
+#include "sweep/grid_kernel.h"
 #include "sweep/problem.h"
 
 namespace clipsweep {
@@ -26,6 +27,9 @@ struct PassOptions {
   Compute compute = {};
   std::string label = {};       // in the progress bar
   BlockStore* store = nullptr;  // takes up and keeps finished items
+  // Counts on compute.device with this instead of the CPU, but for --partition classes. nullptr:
+  // the CUDA plugin's when compute names a GPU.
+  GridLaunch grid_launch = nullptr;
 };
 
 // Every rank gets the whole result, but for `exact`.

@@ -6,6 +6,12 @@
 
 namespace clipsweep {
 
+std::vector<const TaskCounts*> CountsOf(const Workspace& space) {
+  std::vector<const TaskCounts*> counts;
+  for (const SampleCounter& counter : space) counts.push_back(&counter.counts());
+  return counts;
+}
+
 GridWork::GridWork(const Problem& problem, const Queries& queries,
                    const std::vector<GridTask>& tasks, ClassRange held)
     : problem_(problem),
@@ -29,12 +35,12 @@ Workspace GridWork::MakeWorkspace() {
   return space;
 }
 
-std::vector<GridCounts> GridWork::Merge(const std::vector<const Workspace*>& workspaces,
+std::vector<GridCounts> GridWork::Merge(const std::vector<std::vector<const TaskCounts*>>& counts,
                                         const std::vector<FinishedItems>& loaded,
                                         Comm& comm) const {
   std::vector<std::vector<const TaskCounts*>> parts(tasks_.size());
   for (std::size_t t = 0; t < tasks_.size(); ++t) {
-    for (const Workspace* space : workspaces) parts[t].push_back(&(*space)[t].counts());
+    for (const auto& worker : counts) parts[t].push_back(worker[t]);
     for (const FinishedItems& part : loaded) parts[t].push_back(&part.counts[t]);
   }
   std::int64_t edges = kMostEdges - edges_left_;

@@ -15,6 +15,7 @@ namespace clipsweep {
 
 // A worker's counters, one a task.
 using Workspace = std::vector<SampleCounter>;
+std::vector<const TaskCounts*> CountsOf(const Workspace& space);
 
 class GridWork {
  public:
@@ -24,6 +25,7 @@ class GridWork {
 
   const Problem& problem() const { return problem_; }
   const Queries& queries() const { return queries_; }
+  const std::vector<GridTask>& tasks() const { return tasks_; }
   const KeyColumns& keys() const { return keys_; }
   std::int64_t blocks() const { return BlocksOf(queries_.count(), samples_); }
   std::int64_t first_of(std::int64_t block) const { return block * samples_; }
@@ -36,9 +38,12 @@ class GridWork {
   // Allocates; may throw on a rank alone.
   Workspace MakeWorkspace();
 
+  // Whether all crossings could be kept so far: no more than kMostEdges.
   bool all_edges() const { return edges_left_ >= 0; }
-  // What the workers and what is on disk already counted, summed over ranks. Collective.
-  std::vector<GridCounts> Merge(const std::vector<const Workspace*>& workspaces,
+  void KeepEdges(std::int64_t more) { edges_left_ -= more; }
+  // What workers counted [workers][tasks] and what was on disk already, summed over ranks.
+  // Collective.
+  std::vector<GridCounts> Merge(const std::vector<std::vector<const TaskCounts*>>& counts,
                                 const std::vector<FinishedItems>& loaded, Comm& comm) const;
 
  private:
@@ -54,10 +59,8 @@ class GridWork {
 
 // The two ways through it. Collective.
 // Ranks ask for items: blocks, or blocks x runs of betas; each holds all keys.
-std::vector<GridCounts> CountByItems(GridWork& work, const std::vector<GridTask>& tasks,
-                                     const PassOptions& options, Comm& comm);
+std::vector<GridCounts> CountByItems(GridWork& work, const PassOptions& options, Comm& comm);
 // All ranks go through the blocks together; each meets the label with the classes it holds.
-std::vector<GridCounts> CountByClasses(GridWork& work, const std::vector<GridTask>& tasks,
-                                       const PassOptions& options, Comm& comm);
+std::vector<GridCounts> CountByClasses(GridWork& work, const PassOptions& options, Comm& comm);
 
 }  // namespace clipsweep

@@ -12,6 +12,7 @@
 #include "sweep/grid_engine.h"
 #include "sweep/key_layout.h"
 #include "sweep/zero_shot.h"
+#include "tests/support/grid_checks.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
@@ -198,35 +199,17 @@ TEST(AlphaCounter, OnePointGridAndOneClass) {
   EXPECT_EQ(top5[0], 1);
 }
 
-class Engine : public ::testing::TestWithParam<bool> {};
-
-TEST_P(Engine, CountsEqualTheFormulaAtEveryPoint) {
-  const SmallProblem small = MakeSmallProblem(23, 5, 300, 24, /*uneven=*/GetParam());
-  const Axis alpha{0.0, 1.5, 7}, beta{0.5, 0.75, 19};
-  const std::vector<GridTask> tasks{{ShuffleRows(small.rows_by_class, 11), {1, 3, 5}, alpha, beta}};
-  SelfComm comm;
-  const auto counts =
-      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 2), comm);
-  std::int64_t off = 0, varied = 0;
-  for (std::size_t k = 0; k < 3; ++k) {
-    auto rows = tasks[0].rows_by_class;
-    for (auto& r : rows) r.resize(std::min(r.size(), static_cast<std::size_t>(tasks[0].shots[k])));
-    for (std::int64_t b = 0; b < beta.count; ++b) {
-      for (std::int64_t a = 0; a < alpha.count; ++a) {
-        const TopCounts want = ReferenceCounts(small, rows, alpha.At(a), beta.At(b));
-        const auto at = (k * static_cast<std::size_t>(beta.count) + static_cast<std::size_t>(b)) *
-                            static_cast<std::size_t>(alpha.count) +
-                        static_cast<std::size_t>(a);
-        off += std::abs(counts[0].top1[at] - want.top1) + std::abs(counts[0].top5[at] - want.top5);
-        varied += counts[0].top1[at] != counts[0].top1[0];
-      }
-    }
-  }
-  EXPECT_EQ(off, 0);
-  EXPECT_GT(varied, 50);  // the grid is no constant
+TEST(EngineCounts, EqualTheFormulaAtEveryPoint) {
+  testing::CheckFormula(testing::Pass(Partition::kSamples, 2), false);
+  testing::CheckFormula(testing::Pass(Partition::kGrid, 2), true);
 }
-
-INSTANTIATE_TEST_SUITE_P(KeysPerClass, Engine, ::testing::Bool());
+TEST(EngineCounts, ExactAlphaIsReachedAndNeverBelowTheGrid) {
+  testing::CheckExactAlpha(testing::Pass(Partition::kSamples, 2));
+}
+TEST(EngineCounts, HoldAtTheEdges) {
+  testing::CheckEdges(testing::Pass(Partition::kSamples, 1));
+  testing::CheckEdges(testing::Pass(Partition::kGrid, 2));
+}
 
 TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
   const SmallProblem small = MakeSmallProblem(17, 4, 700, 16);
@@ -242,60 +225,6 @@ TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       EXPECT_EQ(one[t].top1, many[t].top1);
       EXPECT_EQ(one[t].top5, many[t].top5);
-    }
-  }
-}
-
-TEST(EngineCounts, ExactAlphaIsReachedAndNeverBelowTheGrid) {
-  const SmallProblem small = MakeSmallProblem(17, 4, 300, 16);
-  const Axis alpha{0, 1.6, 5}, beta{0.3, 0.9, 20};
-  const std::vector<GridTask> tasks{{small.rows_by_class, {2, 4}, alpha, beta, true}};
-  SelfComm comm;
-  const auto run = [&](const std::vector<GridTask>& what) {
-    return CountGrid(small.problem, small.queries, what, testing::Pass(Partition::kSamples, 2),
-                     comm);
-  };
-  const auto counts = run(tasks);
-  ASSERT_EQ(counts[0].exact.size(), 40u);
-  int better = 0;
-  for (std::size_t row = 0; row < 40; ++row) {
-    const ExactAlpha& exact = counts[0].exact[row];
-    const auto begin = counts[0].top1.begin() + static_cast<std::ptrdiff_t>(row * 5);
-    const std::int64_t grid = *std::max_element(begin, begin + 5);
-    EXPECT_GE(exact.top1, grid);
-    better += exact.top1 > grid ? 1 : 0;
-    // The claimed stretch gives that many at its middle, by the grid's own count.
-    auto at_point = tasks;
-    at_point[0].alpha = Axis::Point((exact.low + exact.high) / 2);
-    EXPECT_EQ(run(at_point)[0].top1[row], exact.top1) << row;
-  }
-  EXPECT_GT(better, 5);
-}
-
-// Keys of one class, one key, duplicates, beta 0, huge beta.
-TEST(EngineCounts, HoldAtTheEdges) {
-  SelfComm comm;
-  for (const std::int64_t per_class : {1, 3}) {
-    for (const std::int64_t classes : {1, 2, 16, 17}) {
-      SmallProblem small = MakeSmallProblem(classes, per_class, 150, 8);
-      if (per_class == 3) {  // class 0's keys are all the same
-        for (std::int64_t d = 0; d < 16; ++d) {
-          small.problem.keys[static_cast<std::size_t>(8 + d)] =
-              small.problem.keys[static_cast<std::size_t>(d % 8)];
-        }
-      }
-      const Axis alpha{0, 2, 6}, beta{0, 700, 3};
-      const std::vector<GridTask> tasks{{small.rows_by_class, {per_class}, alpha, beta, true}};
-      const auto got =
-          CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kGrid, 1), comm);
-      for (std::int64_t b = 0; b < 3; ++b) {
-        for (std::int64_t a = 0; a < 6; ++a) {
-          const auto want = ReferenceCounts(small, small.rows_by_class, alpha.At(a), beta.At(b));
-          const auto at = static_cast<std::size_t>(b * 6 + a);
-          EXPECT_EQ(got[0].top1[at], want.top1) << classes << " " << a << " " << b;
-          EXPECT_EQ(got[0].top5[at], want.top5) << classes << " " << a << " " << b;
-        }
-      }
     }
   }
 }
