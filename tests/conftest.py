@@ -1,4 +1,5 @@
 """What all Python tests share: the program, mpirun, the demo's digits and, where present, real data."""
+import hashlib
 import json
 import os
 import pathlib
@@ -6,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -103,3 +105,11 @@ def program_is_built():
         pytest.fail(f"{PROGRAM} is not built; run launch/setup.sh")
     if shutil.which("mpirun") is None:
         pytest.fail("mpirun is not installed; run launch/setup.sh")
+
+
+def reseal(path, change):
+    """Changes a clipsweep file with h5py and seals it again: damage that only reading the content can find."""
+    with h5py.File(path, "r+") as file:
+        change(file)
+    block = path.read_bytes()[512:]
+    path.write_bytes(f"clipsweep sha256 {hashlib.sha256(block).hexdigest()}\n".encode().ljust(512, b"\0") + block)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import DEMO_MODEL, run, run_ok
+from conftest import DEMO_MODEL, reseal, run, run_ok
 
 
 def fails(code, *words, np=0, **options):
@@ -214,15 +214,6 @@ def test_hostile_files_get_a_line_not_a_crash(demo, tmp_path):
 def test_too_many_threads(demo):
     result = run("zeroshot", "--features", demo / "test.h5", "--text", demo / "text.h5", "--threads", 5000)
     assert result.code == 2 and "--threads" in result.err
-
-
-def reseal(path, change):
-    """Changes a clipsweep file with h5py and seals it again: damage that only reading the content can find."""
-    import hashlib
-    with h5py.File(path, "r+") as file:
-        change(file)
-    block = path.read_bytes()[512:]
-    path.write_bytes(f"clipsweep sha256 {hashlib.sha256(block).hexdigest()}\n".encode().ljust(512, b"\0") + block)
 
 
 def test_features_of_another_width_and_labels_outside(demo, caltech_like, tmp_path):

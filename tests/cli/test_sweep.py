@@ -3,12 +3,13 @@ import csv
 import hashlib
 import html.parser
 import json
+import shutil
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import run, run_ok
+from conftest import reseal, run, run_ok
 
 GRID = ["--alpha", "0.5:4:0.5", "--beta", "1:9:0.5"]
 
@@ -179,3 +180,63 @@ def test_every_partition_and_rank_count_gives_the_same_file(demo, tmp_path, tune
                    "--partition", partition, "--out", out, np=np_)
             hashes.add(hashlib.sha256(out.read_bytes()).hexdigest())
     assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--partition", "classes", "np2"]])
+def test_bad_input_gets_one_line(demo, tmp_path, options):
+    np_ = 2 if "np2" in options else 0
+    options = [option for option in options if option != "np2"]
+    good = {name: demo / f"{name}.h5" for name in ("train", "test", "text", "val")}
+    spoiled = tmp_path / "spoiled.h5"
+
+    def fails(code, *words, grid=GRID, change=None, what="train"):
+        paths = dict(good)
+        if change is not None:
+            shutil.copy(good[what], spoiled)
+            reseal(spoiled, change)
+            paths[what] = spoiled
+        result = run("sweep", "--cache", paths["train"], "--features", paths["test"], "--text", paths["text"],
+                     "--tune-on", paths["val"], *grid, "--out", tmp_path / "s.h5", "--quiet", *options, np=np_)
+        assert result.code == code, (words, result.err)
+        lines = result.errors
+        assert len(lines) == 1, result.err
+        for word in words:
+            assert word in lines[0], result.err
+
+    def put(name, index, value):
+        def change(file):
+            file[name][index] = value
+        return change
+
+    def without_class(file):  # its images become another class's
+        labels = file["labels"][()]
+        file["labels"][()] = np.where(labels == 4, 5, labels)
+
+    def names(*words):
+        def change(file):
+            kind = file["classes"].dtype
+            del file["classes"]
+            file.create_dataset("classes", data=np.array(words, dtype=kind))
+        return change
+
+    def narrow(file):
+        features = file["features"][:, :-1]
+        del file["features"]
+        file.create_dataset("features", data=features)
+        content = features.astype("<f4").tobytes() + file["labels"][()].tobytes()
+        file.attrs["content_sha256"] = np.bytes_(hashlib.sha256(content).hexdigest())
+
+    digits = [str(d) for d in range(10)]
+    for what in ("train", "test", "val"):
+        fails(3, "spoiled.h5", "row 7", "not finite", change=put("features", (7, 3), np.nan), what=what)
+        fails(3, "spoiled.h5", "row 7", "zero", change=put("features", 7, 0), what=what)
+        fails(3, "spoiled.h5", "label 10", "outside", change=put("labels", 7, 10), what=what)
+        fails(3, "spoiled.h5", "label -1", "outside", change=put("labels", 7, -1), what=what)
+    fails(3, "spoiled.h5", "'4'", change=without_class)
+    fails(3, "spoiled.h5", "wide", change=narrow, what="test")
+    fails(3, "spoiled.h5", "class 3 is '4' against '3'", change=names(*digits[:3], "4", "3", *digits[5:]), what="test")
+    fails(3, "spoiled.h5", "'4'", change=names(*digits[:4], "X", *digits[5:]), what="text")  # found by name, not place
+    fails(3, "--beta", "step", grid=["--alpha", "1:2:0.1", "--beta", "1:2:0"])
+    fails(3, "--alpha", "backwards", grid=["--alpha", "3:2:0.1", "--beta", "1:2:0.5"])
+    fails(3, "1e+09", grid=["--alpha", "0:1:0.00003", "--beta", "0:1:0.00003"])
+    assert not (tmp_path / "s.h5").exists()

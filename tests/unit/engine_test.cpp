@@ -138,8 +138,8 @@ TEST(BestOverReals, TakesTheFirstOfTheWidestStretches) {
 
 TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
   Random random(3, 0, 0);
-  const Axis alpha{0.5, 0.02, 100};
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 600; ++round) {
+    const Axis alpha{round % 3 == 0 ? -1.0 : 0.5, 0.02, 100};
     const std::int64_t classes = 1 + static_cast<std::int64_t>(random.Below(40)), padded = 48;
     std::vector<float> z(padded, -std::numeric_limits<float>::infinity()), s(padded, 0.0f);
     const bool ties = round % 2 == 0;  // coarse values: many exact ties, also at grid points
