@@ -27,13 +27,15 @@ struct WorkerPool::State {
   int running = 0;
   std::exception_ptr failure;
   const Work* work = nullptr;
+  bool heeds_signals = true;
   std::int64_t count = 0;
   std::atomic<std::int64_t> next{0}, done{0};
   std::vector<std::jthread> threads;
 
   void TakeItems(int worker) {
     try {
-      for (std::int64_t item = next++; item < count && !IsInterrupted(); item = next++) {
+      for (std::int64_t item = next++; item < count && !(heeds_signals && IsInterrupted());
+           item = next++) {
         (*work)(item, worker);
         ++done;
       }
@@ -62,8 +64,9 @@ struct WorkerPool::State {
   }
 };
 
-WorkerPool::WorkerPool(int workers)
+WorkerPool::WorkerPool(int workers, Signals signals)
     : workers_(std::max(1, workers)), state_(std::make_unique<State>()) {
+  state_->heeds_signals = signals == Signals::kHeed;
   try {
     for (int worker = 0; worker < workers_; ++worker) {
       state_->threads.emplace_back([this, worker] { state_->Loop(worker); });
@@ -108,7 +111,7 @@ void WorkerPool::Run(std::int64_t count, const Work& work, const Tick& tick,
     failure = state.failure;
   }
   if (failure) std::rethrow_exception(failure);
-  ThrowIfInterrupted();
+  if (state.heeds_signals) ThrowIfInterrupted();
   if (tick) tick(state.done);
 }
 

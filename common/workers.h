@@ -12,7 +12,10 @@ namespace clipsweep {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(int workers);
+  // kHeed: a signal ends Run between items with Interrupted. kIgnore: items are finished, the
+  // caller looks at signals where all ranks can.
+  enum class Signals { kHeed, kIgnore };
+  explicit WorkerPool(int workers, Signals signals = Signals::kHeed);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;

@@ -1,14 +1,17 @@
 // The fine-tune stage: Tip-Adapter-F on stored features -> adapter.h5.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/provenance.h"
 #include "finetune/adapter_file.h"
+#include "finetune/class_block.h"
 #include "sweep/grid_engine.h"
 
 namespace clipsweep {
@@ -28,8 +31,12 @@ struct FinetuneConfig {
   std::int64_t epochs = 20, batch = 256;
   double lr = 1e-3, eps = 1e-4, weight_decay = 0.01;
   Select select = Select::kLast;
+  std::int64_t patience = 0;  // stop after so many epochs without a better one; 0: never
+  Learn learn;
   std::int64_t seed = 1;  // of the order of samples
   IfPresent if_present = IfPresent::kReuse;
+  bool resume = false;                  // take up what an interrupted training saved
+  std::chrono::seconds save_every{10};  // at the ends of epochs; 0: never
 };
 
 struct FinetuneResult {
@@ -37,9 +44,9 @@ struct FinetuneResult {
   TopCounts zero_shot, before, test;  // before: the untrained cache at the same alpha and beta
   double alpha = 0, beta = 0;
   std::int64_t keys = 0, shots = 0;
-  std::int64_t selected_epoch = 0;
-  double last_loss = 0;
-  std::string tuned_on;  // "val", "test" or "none"
+  std::int64_t selected_epoch = 0, select_samples = 0;
+  std::vector<EpochRecord> history;
+  std::string tuned_on;  // "val", "split", "test" or "none"
   bool reused_output = false;
   std::string sha256;
 };

@@ -7,11 +7,13 @@
 #include <limits>
 
 #include "common/error.h"
+#include "common/signals.h"
 
 namespace clipsweep {
 namespace {
 
 constexpr std::int64_t kEvaluateRows = 256;
+constexpr double kLeastBeta = 1e-3;  // learning never makes the kernel flat for good
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 at::Tensor HostTensor(const float* data, std::int64_t rows, std::int64_t width) {
@@ -29,13 +31,18 @@ std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes) {
 
 Trainer::Trainer(const Problem& problem,
                  const std::vector<std::vector<std::int64_t>>& rows_by_class, double alpha,
-                 double beta, const Compute& compute, Comm& comm)
+                 double beta, const Compute& compute, Comm& comm, Learn learn)
     : problem_(problem),
       rows_by_class_(rows_by_class),
       compute_(compute),
       comm_(comm),
-      pool_(compute.on_gpu() ? 1 : compute.workers),
-      bounds_(ClassBlockBounds(problem.classes)) {
+      pool_(compute.on_gpu() ? 1 : compute.workers, WorkerPool::Signals::kIgnore),
+      bounds_(ClassBlockBounds(problem.classes)),
+      learn_(learn),
+      alpha_{alpha},
+      beta_{beta},
+      best_alpha_(alpha),
+      best_beta_(beta) {
   const at::Device device(compute.device);
   const std::int64_t d = problem.width;
   for (std::size_t c = 0; c < rows_by_class_.size(); ++c) {
@@ -65,7 +72,8 @@ Trainer::Trainer(const Problem& problem,
       }
     }
     const at::Tensor text = HostTensor(problem.text.data() + first * d, count, d).clone();
-    blocks_.emplace_back(keys.to(device), weight.to(device), text.to(device), first, alpha, beta);
+    blocks_.emplace_back(keys.to(device), weight.to(device), text.to(device), first, alpha, beta,
+                         learn);
   }
 }
 
@@ -85,9 +93,11 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
   const at::Tensor f = features_.index_select(0, rows);
 
   // What this rank tells the others: per block the maximum and sum of exponentials, then the
-  // label's logit where it owns the label. [2 * most_owned + 1, B]
+  // label's logit where it owns the label. [2 * most_owned + 1, B]; then whether it shall stop.
   const std::int64_t lines = 2 * most_owned() + 1;
-  std::vector<float> mine(static_cast<std::size_t>(lines * size), kNone);
+  const std::int64_t message = lines * size + 1;
+  std::vector<float> mine(static_cast<std::size_t>(message), kNone);
+  mine.back() = IsInterrupted() ? 1.0f : 0.0f;
   std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
   std::vector<at::Tensor> logits(static_cast<std::size_t>(owned()));
   float* label_logits = mine.data() + (lines - 1) * size;
@@ -115,7 +125,7 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
   const auto blocks = static_cast<std::int64_t>(bounds_.size()) - 1;
   for (std::int64_t i = 0; i < size; ++i) {
     const auto line = [&](std::int64_t rank, std::int64_t number) {
-      return static_cast<double>(all[static_cast<std::size_t>((rank * lines + number) * size + i)]);
+      return static_cast<double>(all[static_cast<std::size_t>(rank * message + number * size + i)]);
     };
     double most = kNone, sum = 0, label = kNone;
     for (std::int64_t b = 0; b < blocks; ++b) {
@@ -130,14 +140,78 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
     log_sum.mutable_data_ptr<float>()[i] = static_cast<float>(total);
     loss += total - label;
   }
-  if (!std::isfinite(loss)) return loss;  // the caller stops; keys stay as they were
+  interrupted_ = false;
+  for (int rank = 0; rank < comm_.size(); ++rank) {
+    interrupted_ |= all[static_cast<std::size_t>((rank + 1) * message - 1)] > 0;
+  }
+  if (!std::isfinite(loss)) return loss;
 
+  AdamW numbered = adam;
+  numbered.step = ++steps_;
+  std::vector<std::array<double, 2>> parts(static_cast<std::size_t>(owned()));
   const at::Tensor log_sum_there = log_sum.to(f.device()), labels_there = labels.to(f.device());
   pool_.Run(owned(), [&](std::int64_t b, int) {
-    blocks_[static_cast<std::size_t>(b)].Backward(f, logits[static_cast<std::size_t>(b)],
-                                                  log_sum_there, labels_there, adam, lr);
+    const auto at = static_cast<std::size_t>(b);
+    const at::Tensor lead = blocks_[at].Lead(logits[at], log_sum_there, labels_there);
+    parts[at] = blocks_[at].Backward(f, lead, numbered, lr);
   });
+  if (learn_.scalars()) StepScalars(parts, numbered, lr);
   return loss;
+}
+
+void Trainer::StepScalars(const std::vector<std::array<double, 2>>& parts, const AdamW& adam,
+                          double lr) {
+  std::vector<float> mine(static_cast<std::size_t>(2 * most_owned()), 0.0f);
+  for (std::size_t b = 0; b < parts.size(); ++b) {
+    mine[2 * b] = static_cast<float>(parts[b][0]);
+    mine[2 * b + 1] = static_cast<float>(parts[b][1]);
+  }
+  std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
+  comm_.AllGather(mine, all);
+  std::array<double, 2> sum{};
+  for (std::int64_t b = 0; b < block_count(); ++b) {
+    const auto at =
+        static_cast<std::size_t>(2 * (b % comm_.size() * most_owned() + b / comm_.size()));
+    sum[0] += all[at];
+    sum[1] += all[at + 1];
+  }
+  if (learn_.alpha) alpha_.Step(sum[0], adam, lr);
+  if (learn_.beta) beta_.Step(sum[1], adam, lr);
+  alpha_.value = std::max(alpha_.value, 0.0);
+  beta_.value = std::max(beta_.value, kLeastBeta);
+  for (ClassBlock& block : blocks_) block.SetPoint(alpha_.value, beta_.value);
+}
+
+void Trainer::KeepBest() {
+  best_alpha_ = alpha_.value;
+  best_beta_ = beta_.value;
+  for (ClassBlock& block : blocks_) block.KeepBest();
+}
+
+void Trainer::TakeBest() {
+  alpha_.value = best_alpha_;
+  beta_.value = best_beta_;
+  for (ClassBlock& block : blocks_) {
+    block.TakeBest();
+    block.SetPoint(best_alpha_, best_beta_);
+  }
+}
+
+void Trainer::SetScalars(const Scalars& scalars) {
+  steps_ = scalars.steps;
+  alpha_ = scalars.alpha;
+  beta_ = scalars.beta;
+  best_alpha_ = scalars.best_alpha;
+  best_beta_ = scalars.best_beta;
+  for (ClassBlock& block : blocks_) block.SetPoint(alpha_.value, beta_.value);
+}
+
+std::vector<std::pair<std::int64_t, ClassBlock*>> Trainer::OwnBlocks() {
+  std::vector<std::pair<std::int64_t, ClassBlock*>> own;
+  for (std::int64_t b = 0; b < owned(); ++b) {
+    own.emplace_back(comm_.rank() + b * comm_.size(), &blocks_[static_cast<std::size_t>(b)]);
+  }
+  return own;
 }
 
 TopCounts Trainer::Evaluate(const Queries& queries) {
@@ -199,37 +273,55 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
   return counts;
 }
 
-std::vector<float> Trainer::GatherKeys() {
-  const std::int64_t d = problem_.width;
-  std::int64_t widest = 0;
-  for (std::size_t b = 1; b < bounds_.size(); ++b)
-    widest = std::max(widest, bounds_[b] - bounds_[b - 1]);
-  const std::int64_t block_values = widest * slots_ * d;
-  std::vector<float> keys;
+void Trainer::GatherBlocks(const std::function<at::Tensor(const ClassBlock&)>& of,
+                           std::int64_t most_rows,
+                           const std::function<void(std::size_t block, const float* rows)>& use) {
+  const std::int64_t values = most_rows * problem_.width;
+  std::vector<float> mine(static_cast<std::size_t>(values));
+  std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
   // One round a block of each rank, so that no rank holds more than size() padded blocks at a time.
-  std::vector<std::vector<float>> rounds;
   for (std::int64_t round = 0; round < most_owned(); ++round) {
-    std::vector<float> mine(static_cast<std::size_t>(block_values), 0.0f);
     if (round < owned()) {
-      const at::Tensor block = blocks_[static_cast<std::size_t>(round)].keys().cpu().contiguous();
+      const at::Tensor block = of(blocks_[static_cast<std::size_t>(round)]).cpu().contiguous();
       std::copy_n(block.const_data_ptr<float>(), block.numel(), mine.begin());
     }
-    std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
     comm_.AllGather(mine, all);
-    rounds.push_back(std::move(all));
-  }
-  for (std::size_t b = 0; b + 1 < bounds_.size(); ++b) {
-    const auto number = static_cast<std::int64_t>(b);
-    const float* block = rounds[static_cast<std::size_t>(number / comm_.size())].data() +
-                         number % comm_.size() * block_values;
-    for (std::int64_t c = bounds_[b]; c < bounds_[b + 1]; ++c) {
-      const float* rows = block + (c - bounds_[b]) * slots_ * d;
-      const auto used =
-          static_cast<std::int64_t>(rows_by_class_[static_cast<std::size_t>(c)].size());
-      keys.insert(keys.end(), rows, rows + used * d);
+    for (std::int64_t rank = 0; rank < comm_.size(); ++rank) {
+      const std::int64_t number = round * comm_.size() + rank;
+      if (number < block_count()) use(static_cast<std::size_t>(number), all.data() + rank * values);
     }
   }
+}
+
+std::vector<float> Trainer::GatherKeys() {
+  const std::int64_t d = problem_.width;
+  std::vector<float> keys;
+  GatherBlocks([](const ClassBlock& block) { return block.keys(); }, MostClasses() * slots_,
+               [&](std::size_t b, const float* rows) {
+                 for (std::int64_t c = bounds_[b]; c < bounds_[b + 1]; ++c, rows += slots_ * d) {
+                   const auto used = static_cast<std::int64_t>(
+                       rows_by_class_[static_cast<std::size_t>(c)].size());
+                   keys.insert(keys.end(), rows, rows + used * d);
+                 }
+               });
   return keys;
+}
+
+std::vector<float> Trainer::GatherText() {
+  std::vector<float> text;
+  GatherBlocks([](const ClassBlock& block) { return block.text(); }, MostClasses(),
+               [&](std::size_t b, const float* rows) {
+                 const std::int64_t count = bounds_[b + 1] - bounds_[b];
+                 text.insert(text.end(), rows, rows + count * problem_.width);
+               });
+  return text;
+}
+
+std::int64_t Trainer::MostClasses() const {
+  std::int64_t most = 0;
+  for (std::size_t b = 1; b < bounds_.size(); ++b)
+    most = std::max(most, bounds_[b] - bounds_[b - 1]);
+  return most;
 }
 
 }  // namespace clipsweep

@@ -37,8 +37,12 @@ class FinetuneCommand final : public Command {
         ("weight-decay", Default(&config_.weight_decay), "AdamW's weight decay")
         ("select", Default(&select_), "whose keys are kept: last epoch, best on val, or best on test (labelled)")
         ("val", Optional(&val_), "validation features, for --select val")
+        ("patience", Default(&config_.patience), "stop after so many epochs without a better one; 0: never")
+        ("learn", Default(&learn_), "what is trained: some of keys,alpha,beta,text")
         ("out", Required(&out_), "adapter file to write")
-        ("fresh", Switch(&fresh_), "replace an output made otherwise");
+        ("resume", Switch(&config_.resume), "go on with the training that an interruption left in OUT.parts")
+        ("save-every", Default(&save_every_), "seconds between savings, at the ends of epochs; 0: none")
+        ("fresh", Switch(&fresh_), "replace an output made otherwise, drop what was saved");
     // clang-format on
   }
 
@@ -51,6 +55,13 @@ class FinetuneCommand final : public Command {
     config_.out = out_;
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     config_.select = ParseSelect(select_);
+    config_.learn = ParseLearn(learn_);
+    if (save_every_ < 0 || save_every_ > 86400) {
+      throw UsageError(fmt::format("--save-every: {} is not in 0..86400", save_every_));
+    }
+    config_.save_every = std::chrono::seconds(save_every_);
+    if (fresh_ && config_.resume)
+      throw UsageError("--resume: contradicts --fresh; give one of them");
     config_.seed = common.seed;
     if (!sweep_.empty() && (config_.alpha != -1 || config_.beta != -1)) {
       throw UsageError("--sweep: gives alpha and beta; leave out --alpha and --beta");
@@ -67,12 +78,20 @@ class FinetuneCommand final : public Command {
         "{}: {} keys, epoch {} of {} kept, last loss {:.4f}{}\nzero-shot:     {}\nTip-Adapter:   "
         "{}\n"
         "Tip-Adapter-F: {}{}\n",
-        out_, result.keys, result.selected_epoch, config_.epochs, result.last_loss,
+        out_, result.keys, result.selected_epoch, result.history.size(), result.history.back().loss,
         result.reused_output ? "; up to date already" : "",
         CountsText(result.samples, result.zero_shot.top1, result.zero_shot.top5),
         CountsText(result.samples, result.before.top1, result.before.top5),
         CountsText(result.samples, result.test.top1, result.test.top5),
         TunedLabel(result.tuned_on));
+    Json history = Json::array();
+    for (const EpochRecord& epoch : result.history) {
+      Json entry = {{"loss", epoch.loss}};
+      if (result.select_samples > 0) {
+        entry["select"] = CountsJson(result.select_samples, epoch.select_top1, epoch.select_top5);
+      }
+      history.push_back(std::move(entry));
+    }
     output.json = {
         {"out", out_},
         {"tuned_on", result.tuned_on},
@@ -80,7 +99,8 @@ class FinetuneCommand final : public Command {
         {"beta", result.beta},
         {"keys", result.keys},
         {"selected_epoch", result.selected_epoch},
-        {"last_loss", result.last_loss},
+        {"last_loss", result.history.back().loss},
+        {"history", history},
         {"up_to_date", result.reused_output},
         {"zero_shot", CountsJson(result.samples, result.zero_shot.top1, result.zero_shot.top5)},
         {"untrained", CountsJson(result.samples, result.before.top1, result.before.top5)},
@@ -92,7 +112,8 @@ class FinetuneCommand final : public Command {
  private:
   bool fresh_ = false;
   FinetuneConfig config_;
-  std::string cache_, features_, text_, sweep_, val_, out_, select_ = "last";
+  std::string cache_, features_, text_, sweep_, val_, out_, select_ = "last", learn_ = "keys";
+  std::int64_t save_every_ = 10;
 };
 
 }  // namespace

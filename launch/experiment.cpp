@@ -151,6 +151,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
       if (!tune_on_test) job.val = config.run / "val.h5";
       job.out = config.run / fmt::format("adapter-{}shot-seed{}.h5", cell.shots, cell.seed);
       job.if_present = derived;
+      job.resume = true;
       adapters.push_back(RunFinetune(job, compute, comm));
     }
     return adapters;

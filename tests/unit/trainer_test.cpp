@@ -45,7 +45,8 @@ TEST(ClassBlock, GradientEqualsAutograd) {
   const SmallBlock b = MakeBlock();
   ClassBlock block(b.keys, b.weight, b.text, 0, 1.3, 5.5);
   const auto logits = block.Forward(b.f);
-  const auto gradient = block.Gradient(b.f, logits, at::logsumexp(logits, {1}), b.labels);
+  const auto gradient =
+      block.KeyGradient(b.f, block.Lead(logits, at::logsumexp(logits, {1}), b.labels));
   const auto keys = b.keys.to(at::kDouble).requires_grad_(true);
   SmallBlock wide = b;
   wide.f = b.f.to(at::kDouble);
@@ -63,15 +64,16 @@ TEST(ClassBlock, GradientEqualsAutograd) {
 TEST(ClassBlock, StepIsAdamW) {
   const SmallBlock b = MakeBlock();
   ClassBlock block(b.keys, b.weight, b.text, 0, 1.3, 5.5);
-  const AdamW adam;
+  AdamW adam;
   auto keys = b.keys.reshape({24, 16}).to(at::kDouble).clone();
   auto m = at::zeros_like(keys), v = at::zeros_like(keys);
   for (int step = 1; step <= 10; ++step) {
     const double lr = 1e-3 / step;
     const auto logits = block.Forward(b.f);
-    const auto log_sum = at::logsumexp(logits, {1});
-    const auto g = block.Gradient(b.f, logits, log_sum, b.labels).to(at::kDouble);
-    block.Backward(b.f, logits, log_sum, b.labels, adam, lr);
+    const auto lead = block.Lead(logits, at::logsumexp(logits, {1}), b.labels);
+    const auto g = block.KeyGradient(b.f, lead).to(at::kDouble);
+    adam.step = step;
+    block.Backward(b.f, lead, adam, lr);
     // Loshchilov and Hutter 2019, as torch.optim.AdamW orders it.
     keys = keys * (1 - lr * adam.weight_decay);
     m = adam.beta1 * m + (1 - adam.beta1) * g;
@@ -146,6 +148,7 @@ TEST(AdapterFile, RoundTripAndBadContent) {
   data.class_index = {0, 1};
   data.cache_row = {5, 6};
   data.classes = {"a", "b"};
+  data.text = {1, 0, 0, 1};
   data.alpha = 1.25;
   data.history = {{0.5, 3, 4}, {0.25, -1, -1}};
   data.tuned_on = "val";

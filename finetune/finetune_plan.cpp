@@ -1,0 +1,136 @@
+#include "finetune/finetune_plan.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "common/error.h"
+#include "sweep/sweep_job.h"
+
+namespace clipsweep {
+namespace {
+
+constexpr std::int64_t kMostBatch = 1 << 20;
+
+void CheckNumbers(const FinetuneConfig& config) {
+  const auto positive = [](std::int64_t value, const char* option) {
+    if (value < 1) throw UsageError(fmt::format("{}: {} is not 1 or more", option, value));
+  };
+  positive(config.epochs, "--epochs");
+  positive(config.batch, "--batch");
+  if (config.batch > kMostBatch) {
+    throw UsageError(fmt::format("--batch: {} is more than {}", config.batch, kMostBatch));
+  }
+  CheckShots(config.shots);
+  const auto rate = [](double value, const char* option, bool zero_allowed) {
+    if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed)) {
+      throw InputError(fmt::format("{}: {} is not a finite number {} 0", option, value,
+                                   zero_allowed ? "of at least" : "above"));
+    }
+  };
+  rate(config.lr, "--lr", false);
+  rate(config.eps, "--eps", false);
+  rate(config.weight_decay, "--weight-decay", true);
+  if (config.patience < 0) {
+    throw UsageError(fmt::format("--patience: {} is not 0 or more", config.patience));
+  }
+  if (config.patience > 0 && config.select == Select::kLast) {
+    throw UsageError("--patience: looks at the selection set; choose --select val or test");
+  }
+}
+
+// Alpha and beta, and what they were tuned on.
+void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
+  if (config.sweep.empty()) {
+    plan.alpha = config.alpha;
+    plan.beta = config.beta;
+    CheckPoint(plan.alpha, "--alpha");
+    CheckPoint(plan.beta, "--beta");
+    plan.tuned_on = "none";
+    return;
+  }
+  const SweepResult sweep = ReadSweepFile(config.sweep);
+  for (const char* name : {"cache_sha256", "text_sha256", "classes_sha256"}) {
+    if (sweep.made_from.at(name) != plan.made_from.at(name)) {
+      throw InputError(fmt::format("{}: was swept with another {}; sweep these files first",
+                                   config.sweep.string(),
+                                   std::string(name).substr(0, std::string(name).find('_'))));
+    }
+  }
+  if (sweep.made_from.count("subset_files_sha256") > 0) {
+    throw InputError(
+        fmt::format("{}: was swept over subset files, whose keys finetune does not know; give "
+                    "--alpha and --beta",
+                    config.sweep.string()));
+  }
+  for (const SweepCell& cell : sweep.cells) {
+    if (cell.shots == plan.subset.shots &&
+        (cell.seed == config.subset_seed || plan.subset.shots == MostKeys(plan.inputs))) {
+      plan.alpha = cell.alpha;
+      plan.beta = cell.beta;
+      // Whatever the sweep called it: what chose alpha and beta must not be what is measured here.
+      const bool on_test =
+          sweep.made_from.at("tune_sha256") == plan.made_from.at("features_sha256");
+      plan.tuned_on = on_test ? "test" : sweep.tuned_on;
+      return;
+    }
+  }
+  throw InputError(fmt::format("{}: has no cell for {} shots and subset seed {}; sweep them first",
+                               config.sweep.string(), plan.subset.shots, config.subset_seed));
+}
+
+}  // namespace
+
+TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
+  CheckNumbers(config);
+  TrainPlan plan;
+  plan.inputs = LoadInputs(config.text, ReadFeatureFile(config.cache), /*is_cache=*/true);
+  if (config.shots > MostKeys(plan.inputs)) {
+    throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
+                                 config.shots, config.cache.string(), MostKeys(plan.inputs)));
+  }
+  plan.subset =
+      MakeSubset(plan.inputs, config.shots, static_cast<std::uint64_t>(config.subset_seed));
+  FeatureSet test = ReadFeatureFile(config.features);
+  plan.made_from = plan.inputs.made_from;
+  plan.made_from["features_sha256"] = test.content_sha256;
+  if (config.select == Select::kVal) {
+    if (config.val.empty())
+      throw UsageError("--select val: give the validation features with --val");
+    FeatureSet val = ReadFeatureFile(config.val);
+    if (val.content_sha256 == test.content_sha256) {
+      throw InputError(fmt::format(
+          "{}: --val holds the same images as --features; give other images, or --select test",
+          config.val.string()));
+    }
+    plan.made_from["select_sha256"] = val.content_sha256;
+    plan.val = LoadQueries(plan.inputs, std::move(val));
+  }
+  plan.test = LoadQueries(plan.inputs, std::move(test));
+  TakePoint(config, plan);
+  if (config.learn.beta && plan.beta == 0) {
+    throw InputError("--learn beta: starts at a beta above 0, this is 0");
+  }
+  if (config.select == Select::kVal && plan.tuned_on == "none") plan.tuned_on = "val";
+  if (config.select == Select::kTest) plan.tuned_on = "test";
+  const auto set = [&](const char* name, auto value) {
+    plan.made_from[name] = fmt::format("{}", value);
+  };
+  set("alpha", plan.alpha);
+  set("beta", plan.beta);
+  set("shots", plan.subset.shots);
+  set("subset_seed", config.subset_seed);
+  set("epochs", config.epochs);
+  set("batch", config.batch);
+  set("lr", config.lr);
+  set("eps", config.eps);
+  set("weight_decay", config.weight_decay);
+  set("seed", config.seed);
+  set("select", SelectName(config.select));
+  set("patience", config.patience);
+  set("learn", config.learn.Names());
+  plan.made_from["tuned_on"] = plan.tuned_on;
+  return plan;
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,15 @@
+// The epochs of a training: order of samples, rate, selection, savings.
+#pragma once
+
+#include "finetune/finetune_plan.h"
+#include "finetune/train_state.h"
+
+namespace clipsweep {
+
+// Trains, or goes on with what the store holds; keeps the selected epoch's keys and measures them
+// on test once. Collective. After a signal saves and throws Interrupted; throws AgreedError when
+// the training diverges.
+AdapterData Train(const FinetuneConfig& config, const TrainPlan& plan, const Compute& compute,
+                  StateStore& store, Comm& comm);
+
+}  // namespace clipsweep
