@@ -134,29 +134,40 @@ def test_finetune_on_real_features(real, caltech, tmp_path):
     assert result.json["tuned_on"] == "none"
 
 
-def test_whole_batches_give_the_same_keys_as_torch(demo, tmp_path):
+@pytest.mark.parametrize("learn", ["keys", "keys,alpha,beta,text", "alpha,beta"])
+def test_whole_batches_give_the_same_values_as_torch(demo, tmp_path, learn):
     """One batch holds everything, so the order of samples is no matter: ten steps of AdamW and cosine."""
     problem = Problem(demo, "train.h5", "test.h5")
     run_ok("finetune", *files(demo, "train.h5", "test.h5"), "--alpha", 2, "--beta", 5, "--epochs", 10, "--batch", 640,
-           "--out", tmp_path / "a.h5")
-    keys = torch.nn.Parameter(problem.keys.clone())
-    optimizer = torch.optim.AdamW([keys], lr=1e-3, eps=1e-4)
+           "--learn", learn, "--out", tmp_path / "a.h5")
+    start = {"keys": problem.keys, "text": problem.text, "alpha": torch.tensor(2.0, dtype=torch.double),
+             "beta": torch.tensor(5.0, dtype=torch.double)}
+    values = {name: torch.nn.Parameter(value.clone(), requires_grad=name in learn) for name, value in start.items()}
+    groups = [{"params": [values[n] for n in learn.split(",") if n in names], "weight_decay": decay}
+              for names, decay in ((("keys", "text"), 0.01), (("alpha", "beta"), 0.0))]
+    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=1e-3, eps=1e-4)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10)
     losses = []
     for _ in range(10):
-        cache = (-5 * (1 - problem.keys @ keys.T)).exp() @ problem.one_hot
-        loss = F.cross_entropy(100 * problem.keys @ problem.text.T + 2 * cache, problem.key_labels)
+        cache = (-values["beta"] * (1 - problem.keys @ values["keys"].T)).exp() @ problem.one_hot
+        loss = F.cross_entropy(100 * problem.keys @ values["text"].T + values["alpha"] * cache, problem.key_labels)
         losses.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         scheduler.step()
     with h5py.File(tmp_path / "a.h5") as file:
-        ours, rows, history = file["keys"][:], file["cache_row"][:], file["history_loss"][:]
-    want = keys.detach().numpy()[rows]
-    assert np.abs(ours - want).max() / np.abs(want).max() < 1e-5
-    moved = np.abs(want - problem.keys.numpy()[rows]).max()
-    assert np.abs(ours - want).max() / moved < 1e-2  # of the distance the keys travelled
+        ours = {"keys": file["keys"][:], "text": file["text"][:], "alpha": file.attrs["alpha"], "beta": file.attrs["beta"]}
+        rows, history = file["cache_row"][:], file["history_loss"][:]
+    for name in start:
+        want, begun = values[name].detach().numpy(), start[name].numpy()
+        if name == "keys":
+            want, begun = want[rows], begun[rows]
+        assert np.abs(ours[name] - want).max() / np.abs(want).max() < 1e-5, name
+        moved = np.abs(want - begun).max()
+        assert (moved > 0) == (name in learn)
+        if moved > 0:  # of the distance travelled
+            assert np.abs(ours[name] - want).max() / moved < 1e-2, name
     assert np.allclose(history, losses, rtol=1e-4)
 
 
