@@ -57,6 +57,10 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
                                    std::string(name).substr(0, std::string(name).find('_'))));
     }
   }
+  if (sweep.made_from.count("adapter_sha256") > 0) {
+    throw InputError(fmt::format("{}: was swept with trained keys; give a sweep of the cache",
+                                 config.sweep.string()));
+  }
   if (sweep.made_from.count("subset_files_sha256") > 0) {
     throw InputError(
         fmt::format("{}: was swept over subset files, whose keys finetune does not know; give "
@@ -72,6 +76,7 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
       const bool on_test =
           sweep.made_from.at("tune_sha256") == plan.made_from.at("features_sha256");
       plan.tuned_on = on_test ? "test" : sweep.tuned_on;
+      plan.made_from["tune_sha256"] = sweep.made_from.at("tune_sha256");
       return;
     }
   }

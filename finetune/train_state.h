@@ -12,7 +12,7 @@
 
 #include "common/comm.h"
 #include "common/provenance.h"
-#include "finetune/adapter_file.h"
+#include "common/adapter_file.h"
 #include "finetune/trainer.h"
 
 namespace clipsweep {

@@ -12,7 +12,7 @@
 #include "common/text_file.h"
 #include "extract/checkpoint.h"
 #include "extract/shard_store.h"
-#include "finetune/adapter_file.h"
+#include "common/adapter_file.h"
 #include "launch/command.h"
 #include "sweep/sweep_job.h"
 

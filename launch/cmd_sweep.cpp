@@ -27,7 +27,8 @@ class SweepCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("cache", Required(&cache_), "features of the training images: the keys")
+        ("cache", Optional(&cache_), "features of the training images: the keys")
+        ("adapter", Optional(&adapter_), "trained keys (and text) of finetune instead of a cache")
         ("features", Required(&features_), "test features")
         ("text", Required(&text_), "text weights")
         ("alpha", Optional(&config_.alpha), "grid lo:hi:step, hi not included")
@@ -63,6 +64,9 @@ class SweepCommand final : public Command {
       throw UsageError("--subset-file: names the keys itself; leave --subset-seeds out");
     }
     config_.cache = cache_;
+    config_.adapter = adapter_;
+    if (!adapter_.empty() && seeds_ != "1")
+      throw UsageError("--adapter: its keys are given; leave --subset-seeds out");
     config_.features = features_;
     config_.text = text_;
     config_.out = out_;
@@ -177,8 +181,8 @@ class SweepCommand final : public Command {
   bool fresh_ = false;
   std::int64_t save_every_ = 30;
   SweepConfig config_;
-  std::string cache_, features_, text_, out_, csv_, html_, shots_, seeds_ = "1",
-                                                                   partition_ = "samples";
+  std::string cache_, adapter_, features_, text_, out_, csv_, html_, shots_, seeds_ = "1",
+                                                                             partition_ = "samples";
   std::vector<std::string> subset_files_;
 };
 

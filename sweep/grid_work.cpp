@@ -29,7 +29,7 @@ Workspace GridWork::MakeWorkspace() {
   Workspace space;
   for (std::size_t t = 0; t < tasks_.size(); ++t) {
     const GridTask& task = tasks_[t];
-    space.emplace_back(layouts_[t], task.shots, task.alpha, task.beta,
+    space.emplace_back(layouts_[t], task.shots, task.alpha, task.beta, MostSum(problem_, task),
                        task.exact_alpha ? &edges_left_ : nullptr);
   }
   return space;

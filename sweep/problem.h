@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -25,9 +26,14 @@ struct Problem {
   std::vector<std::int32_t> key_labels;  // [K], of all rows of the cache
   // Where each row's key stands in `keys`, -1 for rows that are not here. Empty: all are, in order.
   std::vector<std::int64_t> key_position;
+  double longest_key = 1;  // trained keys are not of unit length
   // --partition classes: those whose keys are here; not used otherwise.
   ClassRange held_classes;
 
+  // No kernel value exp(-beta (1 - f . key)) on the axis is above this.
+  double MostKernel(const Axis& beta) const {
+    return std::exp(std::max(0.0, beta.At(beta.count - 1) * (longest_key - 1)));
+  }
   bool Holds(std::int64_t row) const {
     return key_position.empty() || key_position[static_cast<std::size_t>(row)] >= 0;
   }
@@ -56,6 +62,11 @@ struct GridTask {
 inline std::span<const std::int64_t> UsedOf(const GridTask& task,
                                             const std::vector<std::int64_t>& rows) {
   return std::span(rows).first(std::min(rows.size(), static_cast<std::size_t>(task.shots.back())));
+}
+
+// No class's sum of kernel values exceeds this on the task's grid.
+inline double MostSum(const Problem& problem, const GridTask& task) {
+  return static_cast<double>(task.shots.back()) * problem.MostKernel(task.beta);
 }
 
 // The most right answers any real alpha between the first and the last of the axis gives, and

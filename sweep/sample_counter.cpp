@@ -7,14 +7,14 @@
 namespace clipsweep {
 
 SampleCounter::SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots,
-                             const Axis& alpha, const Axis& beta,
+                             const Axis& alpha, const Axis& beta, double most_sum,
                              std::atomic<std::int64_t>* edges_left)
     : layout_(layout),
       shots_(shots),
       alpha_(alpha),
       beta_(beta),
       edges_left_(edges_left),
-      counter_(alpha, static_cast<double>(shots.back())),
+      counter_(alpha, most_sum),
       z_(static_cast<std::size_t>(layout.padded_classes()),
          -std::numeric_limits<float>::infinity()),
       distance_(layout.column.size()),

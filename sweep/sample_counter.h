@@ -23,10 +23,10 @@ struct TaskCounts {
 
 class SampleCounter {
  public:
-  // Keeps references. `edges_left`: how many edges may still be kept, shared by all workers; once
-  // it is below 0 none are; nullptr: none are wanted.
+  // Keeps references. `most_sum`: no class's S exceeds it. `edges_left`: how many edges may still
+  // be kept, shared by all workers; once it is below 0 none are; nullptr: none are wanted.
   SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots, const Axis& alpha,
-                const Axis& beta, std::atomic<std::int64_t>* edges_left);
+                const Axis& beta, double most_sum, std::atomic<std::int64_t>* edges_left);
 
   // affinity: the sample's row of f F^T; z [classes] = 100 f W^T, of all classes. Adds what holds
   // at the runs of 16 betas [first_run, last_run): the four steps below.

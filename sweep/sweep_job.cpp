@@ -97,11 +97,15 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
         "counts and seeds at once to get it",
         kMostEdges);
   }
-  result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
+  Problem untrained;  // text alone
+  untrained.width = plan.inputs.problem.width;
+  untrained.classes = plan.inputs.problem.classes;
+  untrained.text = plan.zero_shot_text.empty() ? plan.inputs.problem.text : plan.zero_shot_text;
+  result.zero_shot = CountZeroShot(untrained, plan.test, compute, comm);
   result.tune_zero_shot = result.zero_shot;
   if (plan.tuned_on != "test") {
     MeasureCells(plan, {config.partition, compute, "test"}, comm, result.cells);
-    result.tune_zero_shot = CountZeroShot(plan.inputs.problem, tune, compute, comm);
+    result.tune_zero_shot = CountZeroShot(untrained, tune, compute, comm);
   }
   for (const FinishedItems& part : store.loaded()) {
     result.resumed_items += static_cast<std::int64_t>(part.items.size());
@@ -109,7 +113,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   result.most_keys = plan.whole_is_shared ? plan.most_keys : 0;
   result.made_from = plan.made_from;
   result.points = points;
-  result.tuned_on = plan.tuned_on;
+  result.tuned_on = plan.Label();
   result.tune_samples = tune.count();
   result.test_samples = plan.test.count();
   data.result = result;

@@ -22,6 +22,7 @@ inline constexpr const char* kEngine = "exact-alpha-3";
 
 struct SweepConfig {
   std::filesystem::path cache, features, text, out;
+  std::filesystem::path adapter;    // trained keys instead of a cache
   std::string alpha, beta;          // lo:hi:step
   std::string grid, dataset;        // "official" and its data set, instead of alpha and beta
   std::string tune_on;              // a feature file, "split" or "test"

@@ -12,6 +12,7 @@
 #include "common/random.h"
 #include "common/sha256.h"
 #include "common/subsets.h"
+#include "sweep/adapter_inputs.h"
 #include "sweep/affinity.h"
 #include "sweep/load_keys.h"
 #include "sweep/official_grids.h"
@@ -198,6 +199,41 @@ TaskPlan PlanTasks(const SweepPlan& plan) {
   return out;
 }
 
+// Test and tuning images; returns the rows of the cache held out for tuning.
+std::vector<std::int64_t> ReadQueries(const SweepConfig& config, SweepPlan& plan) {
+  FeatureSet test = ReadFeatureFile(config.features);
+  plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
+  plan.made_from["features_sha256"] = test.content_sha256;
+  plan.test = LoadQueries(plan.inputs, std::move(test));
+  return ReadTuning(config, plan);
+}
+
+// Trained keys: one subset, which is all of them.
+void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
+  if (!config.shots.empty() || !config.subset_files.empty() || config.tune_on == "split") {
+    throw UsageError(
+        "--adapter: its keys are given and were trained on the cache; leave out --shots, "
+        "--subset-seeds and --subset-file, and tune on a feature file or test");
+  }
+  AdapterInputs adapter = LoadAdapterInputs(config.adapter, config.text);
+  plan.inputs = std::move(adapter.inputs);
+  plan.zero_shot_text = std::move(adapter.zero_shot_text);
+  ReadQueries(config, plan);
+  plan.keys_saw_test =
+      adapter.tuned_on == "test" || adapter.chosen_on.contains(plan.made_from["features_sha256"]);
+  plan.seeds = {adapter.subset_seed};
+  plan.most_keys = MostKeys(plan.inputs);
+  plan.orders = {plan.inputs.rows_by_class};
+  CheckShotsAndSize(config, plan);
+  constexpr double kMostKernel = 1e30;
+  if (plan.inputs.problem.MostKernel(plan.beta) > kMostKernel) {
+    throw InputError(fmt::format(
+        "--beta: up to {} with keys as long as {:.3g} gives sums beyond float32; take a lower end",
+        plan.beta.At(plan.beta.count - 1), plan.inputs.problem.longest_key));
+  }
+  plan.tasks = PlanTasks(plan);
+}
+
 }  // namespace
 
 std::int64_t HeldOut(std::int64_t images, std::int64_t shots) {
@@ -207,13 +243,17 @@ std::int64_t HeldOut(std::int64_t images, std::int64_t shots) {
 SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size) {
   SweepPlan plan;
   ReadGrid(config, plan);
+  plan.made_from["engine"] = kEngine;
+  if (config.cache.empty() == config.adapter.empty()) {
+    throw UsageError("--cache, --adapter: give one of them");
+  }
+  if (!config.adapter.empty()) {
+    PlanWithAdapter(config, plan);
+    return plan;
+  }
   const FeatureReader cache(config.cache);
   plan.inputs = LoadInputs(config.text, cache.about(), /*is_cache=*/true);
-  FeatureSet test = ReadFeatureFile(config.features);
-  plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
-  plan.made_from["features_sha256"] = test.content_sha256;
-  plan.test = LoadQueries(plan.inputs, std::move(test));
-  const std::vector<std::int64_t> held_out = ReadTuning(config, plan);
+  const std::vector<std::int64_t> held_out = ReadQueries(config, plan);
   ReadSubsets(config, plan);
   CheckShotsAndSize(config, plan);
   plan.tasks = PlanTasks(plan);
@@ -223,7 +263,6 @@ SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size) {
                               ? ShareOfClasses(problem, used, rank, size)
                               : ClassRange{0, problem.classes};
   LoadKeys(cache, used, held, held_out, problem, plan.tune);
-  plan.made_from["engine"] = kEngine;
   return plan;
 }
 

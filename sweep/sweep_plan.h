@@ -33,7 +33,12 @@ struct SweepPlan {
   bool whole_is_shared = true;      // all keys are the same for every seed
   TaskPlan tasks;
   Provenance made_from;
+  // With an adapter that has learned its text: the untrained one. Else empty.
+  std::vector<float> zero_shot_text;
+  bool keys_saw_test = false;  // an adapter's keys, alpha, beta or epoch were chosen on --features
 
+  // What the numbers on test are to be called.
+  std::string Label() const { return keys_saw_test ? "test" : tuned_on; }
   // The images that choose alpha and beta.
   const Queries& tuning() const { return tuned_on == "test" ? test : tune; }
   // Whether a subset is the same whatever the seed.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 import import_tip_adapter as importer
-from conftest import run_ok
+from conftest import run, run_ok
 
 
 class Problem:
@@ -183,3 +183,38 @@ def test_shots_and_seeds_choose_nested_subsets(demo, tmp_path):
         assert tip.json["test"] == cell["test"]
     whole = [c["test"] for c in result.json["cells"] if c["shots"] == 64]
     assert whole[0] == whole[1]  # all keys: the same subset for every seed
+
+
+@pytest.mark.parametrize("learn", ["keys", "keys,alpha,beta,text"])
+def test_a_second_sweep_with_the_trained_keys(demo, tmp_path, learn):
+    """Equal to the formula at every point, although trained keys are longer than 1."""
+    run_ok("finetune", *files(demo, "train.h5", "test.h5"), "--alpha", 2, "--beta", 5, "--lr", 0.01, "--learn", learn,
+           "--select", "val", "--val", demo / "val.h5", "--out", tmp_path / "a.h5")
+    swept = ["--features", demo / "test.h5", "--text", demo / "text.h5", "--alpha", "0.1:20:1", "--beta", "1:12:0.5"]
+    result = run_ok("sweep", "--adapter", tmp_path / "a.h5", *swept, "--tune-on", "test", "--out", tmp_path / "s.h5")
+    assert "tuned on test" in result.out
+    problem = Problem(demo, "train.h5", "test.h5")
+    with h5py.File(tmp_path / "a.h5") as file:
+        keys, text = (torch.from_numpy(file[name][()]).double() for name in ("keys", "text"))
+        one_hot = F.one_hot(torch.from_numpy(file["class_index"][()]).long()).double()
+    assert (keys.norm(dim=1) > 1.001).any()
+    zero_shot = 100 * problem.queries @ text.T
+    with h5py.File(tmp_path / "s.h5") as file:
+        top1, alphas, betas = (file[name][()] for name in ("top1", "alpha", "beta"))
+    for b, beta in enumerate(betas):
+        s = (-beta * (1 - problem.queries @ keys.T)).exp() @ one_hot
+        for a, alpha in enumerate(alphas):
+            assert abs(top1[0, 0, b, a] - problem.counts(zero_shot + alpha * s)[0]) <= 1, (a, b)
+    # Chosen on the images that chose the epoch: still val. Measured on them: test.
+    val = run_ok("sweep", "--adapter", tmp_path / "a.h5", *swept, "--tune-on", demo / "val.h5", "--out",
+                 tmp_path / "v.h5", json_path=tmp_path / "v.json")
+    assert val.json["tuned_on"] == "val"
+    swapped = ["--features", demo / "val.h5", *swept[2:]]
+    seen = run_ok("sweep", "--adapter", tmp_path / "a.h5", *swapped, "--tune-on", demo / "test.h5", "--out",
+                  tmp_path / "w.h5", json_path=tmp_path / "w.json")
+    assert seen.json["tuned_on"] == "test"
+    train = run("sweep", "--adapter", tmp_path / "a.h5", *swept, "--tune-on", demo / "train.h5", "--out", tmp_path / "x.h5")
+    assert train.code == 3 and "own images" in train.err
+    both = run("sweep", "--adapter", tmp_path / "a.h5", "--cache", demo / "train.h5", *swept, "--tune-on", "test", "--out",
+               tmp_path / "x.h5")
+    assert both.code == 2 and "--adapter" in both.err

@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include "common/error.h"
-#include "finetune/adapter_file.h"
+#include "common/adapter_file.h"
 #include "finetune/finetune_job.h"
 #include "tests/support/problems.h"
 

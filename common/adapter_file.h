@@ -35,6 +35,7 @@ struct AdapterData {
   std::int64_t before_top1 = 0, before_top5 = 0;  // of the untrained keys on test
   std::int64_t select_samples = 0;                // of the selection set, 0 without one
   Provenance made_from;
+  std::string seal;  // identity of the file
 };
 
 void WriteAdapterFile(const std::filesystem::path& path, const AdapterData& data);

@@ -1,4 +1,4 @@
-#include "finetune/adapter_file.h"
+#include "common/adapter_file.h"
 
 #include <fmt/core.h>
 
@@ -78,6 +78,7 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
   data.text = file.Floats("text");
   data.classes = file.Texts("classes");
   data.made_from = ReadProvenance(file);
+  data.seal = file.seal();
   if (shape.size() != 2 || data.class_index.size() != shape[0] ||
       data.cache_row.size() != shape[0]) {
     file.Fail("'keys', 'class_index' and 'cache_row' differ in length; train again");
