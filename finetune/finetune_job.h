@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "common/adapter_file.h"
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/provenance.h"
-#include "common/adapter_file.h"
 #include "finetune/class_block.h"
 #include "sweep/grid_engine.h"
 

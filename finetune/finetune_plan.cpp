@@ -135,6 +135,9 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
   set("patience", config.patience);
   set("learn", config.learn.Names());
   plan.made_from["tuned_on"] = plan.tuned_on;
+  if (!plan.inputs.model_sha256.empty()) {
+    plan.made_from["model_sha256"] = plan.inputs.model_sha256;
+  }
   return plan;
 }
 

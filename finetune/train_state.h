@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "common/adapter_file.h"
 #include "common/comm.h"
 #include "common/provenance.h"
-#include "common/adapter_file.h"
 #include "finetune/trainer.h"
 
 namespace clipsweep {

@@ -8,8 +8,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
   for (const auto make :
        {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
-        MakeFinetuneCommand, MakeSimilarityCommand, MakeExperimentCommand, MakeVerifyCommand,
-        MakeInspectCommand, MakeTokenizeCommand}) {
+        MakeFinetuneCommand, MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand,
+        MakeVerifyCommand, MakeInspectCommand, MakeTokenizeCommand}) {
     commands.push_back(make());
   }
   return commands;

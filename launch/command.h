@@ -62,6 +62,7 @@ std::unique_ptr<Command> MakeZeroshotCommand();
 std::unique_ptr<Command> MakeTipCommand();
 std::unique_ptr<Command> MakeSweepCommand();
 std::unique_ptr<Command> MakeFinetuneCommand();
+std::unique_ptr<Command> MakePredictCommand();
 std::unique_ptr<Command> MakeSimilarityCommand();
 std::unique_ptr<Command> MakeExperimentCommand();
 std::unique_ptr<Command> MakeVerifyCommand();

@@ -30,6 +30,9 @@ Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, bool 
     inputs.problem.key_labels = std::move(from.labels);
     inputs.paths = std::move(from.paths);
     inputs.made_from["cache_sha256"] = from.content_sha256;
+    if (const auto model = from.made_from.find("model_sha256"); model != from.made_from.end()) {
+      inputs.model_sha256 = model->second;
+    }
   }
   return inputs;
 }

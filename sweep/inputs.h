@@ -19,7 +19,8 @@ struct Inputs {
   std::vector<std::vector<std::int64_t>> rows_by_class;  // of the cache, file order
   std::vector<std::string> paths;                        // [K] of the cache's images
   std::string cache_name;
-  Provenance made_from;  // identities of cache and text
+  std::string model_sha256;  // that made the cache's features; "" when imported
+  Provenance made_from;      // identities of cache and text
 };
 
 // Text and a cache; without one, the features to classify give the classes. Without the cache's

@@ -1,0 +1,34 @@
+// Pictures by path, without classes: what similarity and predict look at.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/device.h"
+#include "extract/encoder_models.h"
+#include "extract/image_pipeline.h"
+#include "extract/model_config.h"
+
+namespace clipsweep {
+
+// Files as given, folders' pictures in byte order; `deep`: of their sub-folders too. Throws
+// InputError when there is none or a folder cannot be listed.
+std::vector<std::filesystem::path> FindPictures(const std::vector<std::filesystem::path>& given,
+                                                bool deep);
+
+// Encodes the pictures of `ranges` (which count `paths`). `receive` gets unit rows [count, D] and
+// for each why it could not be read, "" when it could. With `skip_bad` false an unreadable picture
+// throws InputError naming it.
+using ReceivePictures = std::function<void(const ShardRange& range, const at::Tensor& features,
+                                           const std::vector<std::string>& reasons)>;
+void EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
+                    const std::vector<std::filesystem::path>& paths,
+                    const std::vector<ShardRange>& ranges, bool skip_bad, const Compute& compute,
+                    const ReceivePictures& receive, const ImagePipeline::Tick& tick);
+
+}  // namespace clipsweep
