@@ -14,8 +14,13 @@ Parameter::Parameter(at::Tensor initial, bool learned) : value(std::move(initial
   second_moment = at::zeros_like(value);
 }
 
-void Parameter::Step(const at::Tensor& gradient, const AdamW& adam, double lr) {
-  std::vector<at::Tensor> values{value}, first{first_moment}, second{second_moment};
+void Parameter::Step(const at::Tensor& gradient, const AdamW& adam, double lr,
+                     std::int64_t first_row) {
+  const auto rows = [&](const at::Tensor& all) {
+    return all.narrow(0, first_row, gradient.size(0));
+  };
+  std::vector<at::Tensor> values{rows(value)}, first{rows(first_moment)},
+      second{rows(second_moment)};
   // The operator takes the number of the step, counted from 1, as a tensor.
   const std::vector<at::Tensor> gradients{gradient},
       steps{at::full({}, static_cast<double>(adam.step), value.options())};

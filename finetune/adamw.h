@@ -15,7 +15,8 @@ struct AdamW {
 // A tensor and its moments; without moments when it is not learned.
 struct Parameter {
   Parameter(at::Tensor initial, bool learned);
-  void Step(const at::Tensor& gradient, const AdamW& adam, double lr);
+  // gradient [rows, ...] of the rows from `first_row` on.
+  void Step(const at::Tensor& gradient, const AdamW& adam, double lr, std::int64_t first_row = 0);
 
   at::Tensor value, first_moment, second_moment;
 };

@@ -12,6 +12,8 @@
 namespace clipsweep {
 namespace {
 
+constexpr std::int64_t kStepKeys = 512;
+
 constexpr std::pair<const char*, bool Learn::*> kLearnable[] = {{"keys", &Learn::keys},
                                                                 {"alpha", &Learn::alpha},
                                                                 {"beta", &Learn::beta},
@@ -69,18 +71,18 @@ at::Tensor ClassBlock::Kernel(const at::Tensor& f) const {
   return padded_ ? kernel.mul_(weight_) : kernel;
 }
 
-at::Tensor ClassBlock::LogitsFrom(const at::Tensor& f, const at::Tensor& sums) const {
-  return at::mm(f, text_.value.t()).mul_(100.0).add_(sums, alpha_);
+at::Tensor ClassBlock::TextLogits(const at::Tensor& f) const {
+  return at::mm(f, text_.value.t()).mul_(100.0);
 }
 
-at::Tensor ClassBlock::Forward(const at::Tensor& f) {
+at::Tensor ClassBlock::Forward(const at::Tensor& f, const at::Tensor& text_logits) {
   kernel_ = Kernel(f);
   sums_ = kernel_.sum(-1);
-  return LogitsFrom(f, sums_);
+  return at::add(text_logits, sums_, alpha_);
 }
 
 at::Tensor ClassBlock::Logits(const at::Tensor& f) const {
-  return LogitsFrom(f, Kernel(f).sum(-1));
+  return TextLogits(f).add_(Kernel(f).sum(-1), alpha_);
 }
 
 at::Tensor ClassBlock::Lead(const at::Tensor& logits, const at::Tensor& log_sum,
@@ -91,9 +93,13 @@ at::Tensor ClassBlock::Lead(const at::Tensor& logits, const at::Tensor& log_sum,
   return lead.div_(static_cast<double>(logits.size(0)));
 }
 
-at::Tensor ClassBlock::KeyGradient(const at::Tensor& f, const at::Tensor& lead) const {
+at::Tensor ClassBlock::PerKey(const at::Tensor& lead) const {
   const at::Tensor per_key = kernel_ * (lead * (alpha_ * beta_)).unsqueeze(2);
-  return at::mm(per_key.view({f.size(0), classes_ * slots_}).t(), f);
+  return per_key.view({lead.size(0), classes_ * slots_});
+}
+
+at::Tensor ClassBlock::KeyGradient(const at::Tensor& f, const at::Tensor& lead) const {
+  return at::mm(PerKey(lead).t(), f);
 }
 
 at::Tensor ClassBlock::TextGradient(const at::Tensor& f, const at::Tensor& lead) const {
@@ -113,7 +119,15 @@ std::array<double, 2> ClassBlock::Backward(const at::Tensor& f, const at::Tensor
                                            const AdamW& adam, double lr) {
   std::array<double, 2> scalars{};
   if (learn_.scalars()) scalars = ScalarGradient(lead);
-  if (learn_.keys) keys_.Step(KeyGradient(f, lead), adam, lr);
+  if (learn_.keys) {
+    // The gradient of a few keys at a time is used while it is in the cache; never all of it at
+    // once.
+    const at::Tensor per_key = PerKey(lead);
+    for (std::int64_t first = 0; first < per_key.size(1); first += kStepKeys) {
+      const std::int64_t count = std::min(kStepKeys, per_key.size(1) - first);
+      keys_.Step(at::mm(per_key.narrow(1, first, count).t(), f), adam, lr, first);
+    }
+  }
   if (learn_.text) text_.Step(TextGradient(f, lead), adam, lr);
   return scalars;
 }

@@ -40,8 +40,12 @@ class ClassBlock {
   ClassBlock(at::Tensor keys, at::Tensor weight, at::Tensor text, std::int64_t first_class,
              double alpha, double beta, Learn learn = {});
 
-  // f [B, D] -> logits [B, c] of this block's classes; what Backward needs is kept.
-  at::Tensor Forward(const at::Tensor& f);
+  // 100 f W^T [B, c].
+  at::Tensor TextLogits(const at::Tensor& f) const;
+  // f [B, D] and TextLogits(f) -> logits [B, c] of this block's classes; what Backward needs is
+  // kept.
+  at::Tensor Forward(const at::Tensor& f, const at::Tensor& text_logits);
+  at::Tensor Forward(const at::Tensor& f) { return Forward(f, TextLogits(f)); }
   // The same without keeping anything.
   at::Tensor Logits(const at::Tensor& f) const;
 
@@ -76,7 +80,8 @@ class ClassBlock {
 
  private:
   at::Tensor Kernel(const at::Tensor& f) const;  // [B, c, S]
-  at::Tensor LogitsFrom(const at::Tensor& f, const at::Tensor& sums) const;
+  // d loss / d (f_b . key_k): [B, c * S].
+  at::Tensor PerKey(const at::Tensor& lead) const;
 
   std::int64_t classes_, slots_, first_class_;
   double alpha_ = 0, beta_ = 0;

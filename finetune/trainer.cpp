@@ -13,7 +13,8 @@ namespace clipsweep {
 namespace {
 
 constexpr std::int64_t kEvaluateRows = 256;
-constexpr double kLeastBeta = 1e-3;  // learning never makes the kernel flat for good
+constexpr std::int64_t kMostTextLogits = 64 << 20;  // of all ranks together: 256 MB
+constexpr double kLeastBeta = 1e-3;                 // learning never makes the kernel flat for good
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 at::Tensor HostTensor(const float* data, std::int64_t rows, std::int64_t width) {
@@ -75,6 +76,20 @@ Trainer::Trainer(const Problem& problem,
     blocks_.emplace_back(keys.to(device), weight.to(device), text.to(device), first, alpha, beta,
                          learn);
   }
+  if (!learn.text && samples() * problem.classes <= kMostTextLogits) KeepTextLogits();
+}
+
+void Trainer::KeepTextLogits() {
+  text_logits_.resize(blocks_.size());
+  pool_.Run(owned(), [&](std::int64_t b, int) {
+    const ClassBlock& block = blocks_[static_cast<std::size_t>(b)];
+    std::vector<at::Tensor> parts;
+    for (std::int64_t first = 0; first < samples(); first += kEvaluateRows) {
+      const std::int64_t count = std::min(kEvaluateRows, samples() - first);
+      parts.push_back(block.TextLogits(features_.narrow(0, first, count)));
+    }
+    text_logits_[static_cast<std::size_t>(b)] = at::cat(parts);
+  });
 }
 
 std::int64_t Trainer::most_owned() const {
@@ -103,7 +118,10 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
   float* label_logits = mine.data() + (lines - 1) * size;
   pool_.Run(owned(), [&](std::int64_t b, int) {
     ClassBlock& block = blocks_[static_cast<std::size_t>(b)];
-    const at::Tensor z = block.Forward(f);
+    const at::Tensor z =
+        text_logits_.empty()
+            ? block.Forward(f)
+            : block.Forward(f, text_logits_[static_cast<std::size_t>(b)].index_select(0, rows));
     logits[static_cast<std::size_t>(b)] = z;
     const at::Tensor most = z.amax(1, /*keepdim=*/true);
     const at::Tensor sum = at::exp(z - most).sum(1).cpu(), most_cpu = most.cpu();

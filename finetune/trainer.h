@@ -72,6 +72,8 @@ class Trainer {
   // Slots of the gathered statistics: every rank sends as many as the one with most blocks.
   std::int64_t most_owned() const;
   std::int64_t MostClasses() const;  // of the largest block
+  // 100 f W^T of the training samples, which training the keys does not change.
+  void KeepTextLogits();
   // Adds up the blocks' parts in block order and takes alpha's and beta's step.
   void StepScalars(const std::vector<std::array<double, 2>>& parts, const AdamW& adam, double lr);
   // Of every block `rows` x D floats, which `of` gives of this rank's; in block order, padded rows
@@ -88,8 +90,9 @@ class Trainer {
   std::int64_t slots_ = 0;
   std::vector<std::int64_t> train_rows_;
   std::vector<std::int32_t> train_labels_;
-  at::Tensor features_;             // [samples, D] on the device
-  std::vector<ClassBlock> blocks_;  // those of this rank: numbers rank, rank + size, ..
+  at::Tensor features_;                  // [samples, D] on the device
+  std::vector<at::Tensor> text_logits_;  // [samples, c] of each block, or empty
+  std::vector<ClassBlock> blocks_;       // those of this rank: numbers rank, rank + size, ..
   Learn learn_;
   std::int64_t steps_ = 0;
   ScalarParameter alpha_, beta_;

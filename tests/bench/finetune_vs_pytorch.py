@@ -16,7 +16,7 @@ import h5py
 import torch
 import torch.nn.functional as F
 
-from problems import ROOT, Problem
+from problems import MPI_ENVIRONMENT, ROOT, Problem
 
 
 def official_step(keys, values, text, optimizer, scheduler, features, labels, alpha, beta):
@@ -66,7 +66,8 @@ def time_ours(folder, files, batch, keys, ranks, threads):
                    "--save-every", 0, "--quiet"]
         if ranks > 1:
             command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", ranks, *command]
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL,
+                       env=MPI_ENVIRONMENT)
         return json.loads((folder / "a.json").read_text())["seconds"]
 
     return (seconds(3) - seconds(1)) / (2 * steps)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from problems import ROOT, Problem
+from problems import MPI_ENVIRONMENT, ROOT, Problem
 
 
 def main():
@@ -37,7 +37,7 @@ def main():
         if args.ranks > 1:
             command = ["mpirun", "--oversubscribe", "-np", str(args.ranks), *command]
         started = time.time()
-        subprocess.run([str(word) for word in command], check=True)
+        subprocess.run([str(word) for word in command], check=True, env=MPI_ENVIRONMENT)
         seconds = time.time() - started
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"{args.keys} keys x {args.width}, {args.classes} classes, {args.samples} samples, --partition {args.partition}, "

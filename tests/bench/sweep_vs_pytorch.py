@@ -17,7 +17,7 @@ import time
 import h5py
 import torch
 
-from problems import ROOT, Problem
+from problems import MPI_ENVIRONMENT, ROOT, Problem
 
 SMALL = ["--alpha", "0.5:2.5:0.02", "--beta", "3:7:0.1"]  # 100 x 40
 LARGE = ["--alpha", "0.1:3:0.01", "--beta", "1:7:0.1"]  # 290 x 60
@@ -34,7 +34,8 @@ class Bench:
                    "--json", json_path, "--threads", threads or self.threads, "--quiet", *options]
         if ranks > 1:
             command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", ranks, *command]
-        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL,
+                       env=MPI_ENVIRONMENT)
         self.last = json.loads(json_path.read_text())
         return self.last["seconds"]
 

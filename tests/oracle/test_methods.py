@@ -218,3 +218,30 @@ def test_a_second_sweep_with_the_trained_keys(demo, tmp_path, learn):
     both = run("sweep", "--adapter", tmp_path / "a.h5", "--cache", demo / "train.h5", *swept, "--tune-on", "test", "--out",
                tmp_path / "x.h5")
     assert both.code == 2 and "--adapter" in both.err
+
+
+def test_an_exported_adapter_in_the_official_formula(real, caltech, tmp_path):
+    import subprocess
+    import sys
+    from conftest import ROOT
+    from safetensors.torch import load_file
+    run_ok("finetune", *files(caltech), "--alpha", 1, "--beta", 5.5, "--out", tmp_path / "a.h5", json_path=tmp_path / "f.json")
+    script = [sys.executable, ROOT / "launch/export_adapter.py", tmp_path / "a.h5", "--out"]
+    for name in ("best_F_16shots.pt", "a.safetensors"):
+        subprocess.run([*script, tmp_path / name], check=True)
+    weight = torch.load(tmp_path / "best_F_16shots.pt", weights_only=False)
+    assert weight.dtype == torch.half and weight.shape == (672, 1024)
+    adapter = torch.nn.Linear(1024, 672, bias=False)
+    adapter.weight = torch.nn.Parameter(weight.float())  # as the official code puts it back
+    affinity = adapter(real.queries.float())
+    logits = 100 * real.queries.float() @ real.text.float().T + ((-1) * (5.5 - 5.5 * affinity)).exp() @ real.one_hot.float()
+    with h5py.File(tmp_path / "a.h5") as file:
+        top1 = file.attrs["test_top1"]
+    assert abs(real.counts(logits.double())[0] - top1) <= 1  # half precision
+    tensors = load_file(tmp_path / "a.safetensors")
+    assert tensors["keys"].shape == (672, 1024) and tensors["text"].shape == (42, 1024)
+    spoiled = tmp_path / "spoiled.h5"
+    spoiled.write_bytes((tmp_path / "a.h5").read_bytes()[:-1])
+    script[2] = spoiled
+    wrong = subprocess.run([*script, tmp_path / "b.pt"], capture_output=True, text=True)
+    assert wrong.returncode == 1 and "spoiled.h5" in wrong.stderr and "Traceback" not in wrong.stderr
