@@ -52,12 +52,15 @@ std::vector<SkippedImage> ReadSkipped(const H5Reader& file) {
   return skipped;
 }
 
-std::string FeatureContentSha256(const std::vector<float>& features,
-                                 const std::vector<std::int32_t>& labels) {
-  Sha256 hash;
-  hash.Update(std::as_bytes(std::span(features)));
-  hash.Update(std::as_bytes(std::span(labels)));
-  return hash.Hex();
+void FeatureHash::Row(std::span<const float> plain, std::span<const float> further) {
+  plain_.Update(std::as_bytes(plain));
+  if (views_ > 1) further_.Update(std::as_bytes(further));
+}
+
+std::string FeatureHash::Hex(const std::vector<std::int32_t>& labels) {
+  plain_.Update(std::as_bytes(std::span(labels)));
+  if (views_ > 1) plain_.Update(further_.Hex());
+  return plain_.Hex();
 }
 
 void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKind kind) {
@@ -65,7 +68,9 @@ void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKi
   const auto n = static_cast<hsize_t>(set.count), d = static_cast<hsize_t>(set.width);
   H5Writer file(path);
   WriteHeader(file, kFeatureFormat, set.made_from);
-  file.Attribute("content_sha256", FeatureContentSha256(set.features, set.labels));
+  FeatureHash hash(1);
+  hash.Row(set.features, {});
+  file.Attribute("content_sha256", hash.Hex(set.labels));
   file.Write("features", {n, d}, set.features, kind);
   file.Write("labels", {n}, set.labels);
   file.Write("paths", set.paths);
@@ -81,6 +86,14 @@ FeatureReader::FeatureReader(const std::filesystem::path& path) : file_(path) {
   if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) file_.Fail("'features' must be [N, D]");
   about_.count = static_cast<std::int64_t>(shape[0]);
   about_.width = static_cast<std::int64_t>(shape[1]);
+  if (file_.HasAttribute("views")) {
+    about_.views = file_.IntAttribute("views");
+    const auto views = file_.Shape("views");
+    if (about_.views < 2 || views.size() != 2 || views[0] != shape[0] ||
+        views[1] != shape[1] * static_cast<hsize_t>(about_.views - 1)) {
+      file_.Fail("'views' must be [N, (views - 1) D]");
+    }
+  }
   about_.labels = file_.Int32s("labels");
   about_.paths = file_.Texts("paths");
   about_.classes = file_.Texts("classes");
@@ -102,27 +115,35 @@ FeatureReader::FeatureReader(const std::filesystem::path& path) : file_(path) {
 }
 
 void FeatureReader::ForEachRow(const UseRow& use) const {
-  const std::int64_t width = about_.width;
-  const std::int64_t piece = std::max<std::int64_t>(1, kPieceBytes / (4 * width));
-  std::vector<float> rows;
-  Sha256 hash;
+  const auto width = static_cast<std::size_t>(about_.width);
+  const std::size_t further = width * static_cast<std::size_t>(about_.views - 1);
+  const std::int64_t piece =
+      std::max<std::int64_t>(1, kPieceBytes / static_cast<std::int64_t>(4 * (width + further)));
+  std::vector<float> plain, views, row(width + further);
+  FeatureHash hash(about_.views);
   for (std::int64_t first = 0; first < about_.count; first += piece) {
-    const std::int64_t count = std::min(piece, about_.count - first);
-    rows.resize(static_cast<std::size_t>(count * width));
-    file_.FloatRows("features", static_cast<hsize_t>(first), static_cast<hsize_t>(width), rows);
-    hash.Update(std::as_bytes(std::span(rows)));
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::span<const float> row(rows.data() + i * width, static_cast<std::size_t>(width));
-      if (!IsGood(row)) {
+    const auto count = static_cast<std::size_t>(std::min(piece, about_.count - first));
+    plain.resize(count * width);
+    views.resize(count * further);
+    file_.FloatRows("features", static_cast<hsize_t>(first), width, plain);
+    if (further > 0) file_.FloatRows("views", static_cast<hsize_t>(first), further, views);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::copy_n(plain.begin() + static_cast<std::ptrdiff_t>(i * width), width, row.begin());
+      std::copy_n(views.begin() + static_cast<std::ptrdiff_t>(i * further), further,
+                  row.begin() + about_.width);
+      const std::span<const float> all(row);
+      hash.Row(all.first(width), all.subspan(width));
+      for (std::size_t at = 0; at < row.size(); at += width) {
+        if (IsGood(all.subspan(at, width))) continue;
+        const auto number = static_cast<std::size_t>(first) + i;
         file_.Fail(fmt::format(
-            "row {} ({}) is not finite or all zero; look at that image and extract again",
-            first + i, Printable(about_.paths[static_cast<std::size_t>(first + i)])));
+            "row {} ({}) is not finite or all zero; look at that image and extract again", number,
+            Printable(about_.paths[number])));
       }
-      use(first + i, row);
+      use(first + static_cast<std::int64_t>(i), all);
     }
   }
-  hash.Update(std::as_bytes(std::span(about_.labels)));
-  if (hash.Hex() != about_.content_sha256) {
+  if (hash.Hex(about_.labels) != about_.content_sha256) {
     file_.Fail("features and labels do not match their content_sha256; make the file again");
   }
 }
@@ -131,10 +152,34 @@ FeatureSet ReadFeatureFile(const std::filesystem::path& path) {
   const FeatureReader reader(path);
   FeatureSet set = reader.about();
   set.features.reserve(static_cast<std::size_t>(set.count * set.width));
-  reader.ForEachRow([&](std::int64_t, std::span<const float> row) {
-    set.features.insert(set.features.end(), row.begin(), row.end());
+  reader.ForEachRow([&](std::int64_t, std::span<const float> views) {
+    set.features.insert(set.features.end(), views.begin(), views.begin() + set.width);
   });
   return set;
+}
+
+FeatureSet ReadCacheFile(const std::filesystem::path& path) {
+  const FeatureReader reader(path);
+  FeatureSet set = reader.about();
+  const auto width = static_cast<std::size_t>(set.width);
+  set.features.resize(static_cast<std::size_t>(set.count) * width);
+  reader.ForEachRow([&](std::int64_t row, std::span<const float> views) {
+    MeanOfViews(views, {set.features.data() + static_cast<std::size_t>(row) * width, width});
+  });
+  return set;
+}
+
+void MeanOfViews(std::span<const float> views, std::span<float> mean) {
+  const std::size_t count = views.size() / mean.size();
+  if (count == 1) {
+    std::copy(views.begin(), views.end(), mean.begin());
+    return;
+  }
+  for (std::size_t d = 0; d < mean.size(); ++d) {
+    double sum = 0;
+    for (std::size_t v = 0; v < count; ++v) sum += views[v * mean.size() + d];
+    mean[d] = static_cast<float>(sum / static_cast<double>(count));
+  }
 }
 
 void NormalizeRow(std::span<float> row) {

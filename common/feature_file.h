@@ -10,6 +10,7 @@
 
 #include "common/hdf5_file.h"
 #include "common/provenance.h"
+#include "common/sha256.h"
 
 namespace clipsweep {
 
@@ -24,6 +25,7 @@ struct SkippedImage {
 struct FeatureSet {
   std::int64_t count = 0;             // N
   std::int64_t width = 0;             // D
+  std::int64_t views = 1;             // V; `features` are of the first, the plain image
   std::vector<float> features;        // [N, D] as the encoder gave them, not normalised
   std::vector<std::int32_t> labels;   // [N], 0 <= label < classes.size()
   std::vector<std::string> paths;     // [N], relative to the image folder
@@ -39,12 +41,23 @@ struct FeatureSet {
 void WriteSkipped(H5Writer& file, const std::vector<SkippedImage>& skipped);
 std::vector<SkippedImage> ReadSkipped(const H5Reader& file);
 
-// SHA-256 over features (float32 little-endian) then labels (int32): independent of HDF5's layout.
-std::string FeatureContentSha256(const std::vector<float>& features,
-                                 const std::vector<std::int32_t>& labels);
+// content_sha256: SHA-256 over features (float32 little-endian), then labels (int32), then, with
+// more views than one, the SHA-256 in hex over the further views' features, row by row.
+// Independent of HDF5's layout.
+class FeatureHash {
+ public:
+  explicit FeatureHash(std::int64_t views) : views_(views) {}
+  // Rows in order: [D] and [(V - 1) D].
+  void Row(std::span<const float> plain, std::span<const float> further);
+  std::string Hex(const std::vector<std::int32_t>& labels);
 
-// Writes and commits. `set.features` is stored as `kind`; the content hash is of the rounded
-// values.
+ private:
+  const std::int64_t views_;
+  Sha256 plain_, further_;
+};
+
+// Writes and commits a file of one view. `set.features` is stored as `kind`; the content hash is of
+// the rounded values.
 void WriteFeatureFile(const std::filesystem::path& path, FeatureSet set, FloatKind kind);
 
 // A feature file of any size: all but the features is read and checked at once, those in pieces.
@@ -56,9 +69,9 @@ class FeatureReader {
   // All but the features.
   const FeatureSet& about() const { return about_; }
 
-  // Calls use(row, values [D]) for every row in file order; checks that values are finite, that no
-  // row is zero and, at the end, the content hash.
-  using UseRow = std::function<void(std::int64_t row, std::span<const float> values)>;
+  // Calls use(row, views [V, D]) for every row in file order; checks that values are finite, that
+  // no view is zero and, at the end, the content hash.
+  using UseRow = std::function<void(std::int64_t row, std::span<const float> views)>;
   void ForEachRow(const UseRow& use) const;
 
  private:
@@ -69,6 +82,12 @@ class FeatureReader {
 // Reads and checks everything: seal, shapes, labels within classes, finite values, no zero row.
 // Throws InputError naming the file and the first offending image.
 FeatureSet ReadFeatureFile(const std::filesystem::path& path);
+
+// The same file as a cache: each row is the mean of its image's views.
+FeatureSet ReadCacheFile(const std::filesystem::path& path);
+
+// Mean of `views` [V, D] into `mean` [D], in double precision inside.
+void MeanOfViews(std::span<const float> views, std::span<float> mean);
 
 // Rows scaled to unit length, in double precision inside.
 void NormalizeRow(std::span<float> row);

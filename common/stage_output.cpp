@@ -11,6 +11,10 @@ StageOutput OpenOutput(Comm& comm, const std::filesystem::path& path, const std:
     if (!comm.is_root()) return;
     output.lock = std::make_unique<OutputLock>(path);
     up_to_date = IsUpToDate(path, format, made_from, if_present) ? 1 : 0;
+    if (up_to_date != 0) {  // a kill between the output's commit and this left its parts behind
+      std::error_code ignored;
+      std::filesystem::remove_all(path.string() + ".parts", ignored);
+    }
   });
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);
   output.up_to_date = up_to_date != 0;

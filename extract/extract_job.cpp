@@ -10,11 +10,12 @@
 
 #include "common/class_names.h"
 #include "common/error.h"
+#include "common/feature_file.h"
 #include "common/log.h"
 #include "common/progress.h"
-#include "common/sha256.h"
 #include "common/signals.h"
 #include "common/stage_output.h"
+#include "extract/augment.h"
 #include "extract/preprocess.h"
 #include "extract/shard_encoder.h"
 
@@ -34,23 +35,32 @@ std::string Colours(const ModelConfig& model) {
 Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
                           const ExtractPlan& plan) {
   const ModelConfig& model = plan.checkpoint->config();
-  return {{"model", model.name},
-          {"model_sha256", plan.checkpoint->sha256()},
-          {"preprocess", fmt::format("{}-{}{}", kPreprocessName, model.image_size, Colours(model))},
-          {"list_sha256", plan.list.sha256},
-          {"activation", plan.checkpoint->ActivationName()},
-          {"heads", std::to_string(model.vision_heads)},
-          {"precision", config.model.precision},
-          {"dtype", std::string(FloatKindName(config.dtype))},
-          {"batch", std::to_string(plan.batch)},
-          {"device_kind", compute.kind()}};
+  Provenance made_from{
+      {"model", model.name},
+      {"model_sha256", plan.checkpoint->sha256()},
+      {"preprocess", fmt::format("{}-{}{}", kPreprocessName, model.image_size, Colours(model))},
+      {"list_sha256", plan.list.sha256},
+      {"activation", plan.checkpoint->ActivationName()},
+      {"heads", std::to_string(model.vision_heads)},
+      {"precision", config.model.precision},
+      {"dtype", std::string(FloatKindName(config.dtype))},
+      {"batch", std::to_string(plan.batch)},
+      {"device_kind", compute.kind()}};
+  if (plan.views > 1) {
+    made_from["views"] = fmt::format("{} {} seed {}", plan.views, kAugmentName, config.seed);
+  }
+  return made_from;
 }
 
 ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
   if (config.decode_workers < 0 || config.decode_workers > 4096) {
     throw UsageError(fmt::format("--workers: {} is not in 0..4096", config.decode_workers));
   }
+  if (config.views < 1 || config.views > kMostViews) {
+    throw UsageError(fmt::format("--views: {} is not in 1..{}", config.views, kMostViews));
+  }
   ExtractPlan plan;
+  plan.views = config.views;
   plan.batch = config.batch > 0 ? config.batch : DefaultBatch(compute);
   std::vector<std::string> classes;
   if (!config.classnames.empty()) classes = ReadClassNames(config.classnames).classes;
@@ -67,12 +77,13 @@ ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
 
 // Joins the shards into OUT in list order without holding all features in memory.
 ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const ShardStore& store) {
+  const auto width = static_cast<std::size_t>(plan.width);
   std::vector<std::int32_t> labels;
   std::vector<std::string> paths;
   std::vector<SkippedImage> skipped;
-  Sha256 content;
+  FeatureHash content(plan.views);
   const auto read = [&](std::int64_t shard) {
-    auto part = store.Read(shard, plan.width, plan.ImagesIn(shard));
+    auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
     if (!part) {
       throw InputError(
           fmt::format("{}.parts: shard {} is not there or incomplete; --out must be in a folder "
@@ -83,7 +94,12 @@ ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const 
   };
   for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
     const Shard part = read(shard);
-    content.Update(std::as_bytes(std::span(part.features)));
+    for (std::size_t at = 0; at < part.features.size();) {
+      const std::span<const float> row(part.features.data() + at,
+                                       static_cast<std::size_t>(plan.row_width()));
+      content.Row(row.first(width), row.subspan(width));
+      at += row.size();
+    }
     for (std::int64_t row : part.rows) {
       labels.push_back(plan.list.labels.at(static_cast<std::size_t>(row)));
       paths.push_back(plan.list.paths.at(static_cast<std::size_t>(row)));
@@ -93,18 +109,27 @@ ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const 
   if (labels.empty()) {
     throw InputError(fmt::format("{}: not one image could be read", config.images.string()));
   }
-  content.Update(std::as_bytes(std::span(labels)));
-
-  const auto width = static_cast<hsize_t>(plan.width);
   H5Writer file(config.out);
   WriteHeader(file, kFeatureFormat, plan.made_from);
-  file.Attribute("content_sha256", content.Hex());
+  file.Attribute("content_sha256", content.Hex(labels));
+  const std::size_t further = static_cast<std::size_t>(plan.row_width()) - width;
   file.CreateRows("features", labels.size(), width, config.dtype);
-  hsize_t row = 0;
+  if (plan.views > 1) {
+    file.Attribute("views", plan.views);
+    file.CreateRows("views", labels.size(), further, config.dtype);
+  }
+  hsize_t first = 0;
   for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
     const Shard part = read(shard);
-    file.AppendRows("features", row, width, part.features);
-    row += part.rows.size();
+    std::vector<float> plain, views;
+    for (auto row = part.features.begin(); row != part.features.end();) {
+      plain.insert(plain.end(), row, row + plan.width);
+      views.insert(views.end(), row + plan.width, row + plan.row_width());
+      row += plan.row_width();
+    }
+    file.AppendRows("features", first, width, plain);
+    if (plan.views > 1) file.AppendRows("views", first, further, views);
+    first += part.rows.size();
   }
   file.Write("labels", {labels.size()}, labels);
   file.Write("paths", paths);
@@ -123,6 +148,7 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   result.images = static_cast<std::int64_t>(file.Shape("features")[0]);
   result.skipped = plan.list.size() - result.images;
   result.width = plan.width;
+  result.views = plan.views;
   result.classes = static_cast<std::int64_t>(plan.list.classes.size());
   result.sha256 = file.seal();
   return result;
@@ -173,7 +199,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::vector<std::int64_t> done(static_cast<std::size_t>(plan.shards), 0);
   Agree(comm, [&] {
     for (std::int64_t shard : ItemsOfRank(plan.shards, comm)) {
-      const auto part = store.Read(shard, plan.width, plan.ImagesIn(shard));
+      const auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
       if (part) RefuseSkipped(config, static_cast<std::int64_t>(part->skipped.size()));
       done[static_cast<std::size_t>(shard)] = part.has_value() ? 1 : 0;
     }
@@ -206,7 +232,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
                 .Run(
                     mine,
                     [&](std::int64_t shard, const Shard& part) {
-                      store.Write(shard, part, plan.width);
+                      store.Write(shard, part, plan.row_width());
                     },
                     [&](std::int64_t images) { progress.Update(images); });
   }

@@ -36,6 +36,8 @@ struct ExtractConfig {
   std::int64_t batch = 0;  // images an encoder call, part of what is computed; 0: DefaultBatch
   int decode_workers = 0;  // threads that read and decode; 0: as many as the rank computes with
   FloatKind dtype = FloatKind::kF32;
+  std::int64_t views = 1;  // of each image: the plain one and views - 1 augmented ones
+  std::uint64_t seed = 1;  // of the augmented views
   bool skip_bad_images = false;
   IfPresent if_present = IfPresent::kReuse;
 };
@@ -44,6 +46,7 @@ struct ExtractResult {
   std::int64_t images = 0;  // rows in the file
   std::int64_t skipped = 0;
   std::int64_t width = 0;
+  std::int64_t views = 1;
   std::int64_t classes = 0;
   std::int64_t shards_reused = 0;
   std::int64_t shards_computed = 0;

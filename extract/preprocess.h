@@ -18,6 +18,6 @@ Size2 ResizedShape(std::int64_t height, std::int64_t width, std::int64_t n);
 Image ResizeAndCrop(const Image& image, int n);
 
 // Names the transform in provenance; changes whenever its output would.
-inline constexpr const char* kPreprocessName = "clip-bicubic-pillow";
+inline constexpr const char* kPreprocessName = "clip-bicubic-pillow13";
 
 }  // namespace clipsweep

@@ -56,10 +56,11 @@ std::uint8_t Clip(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> kBits, 0, 255));
 }
 
-// out [count, 3] from one row of pixels.
-void ResizeRow(const std::uint8_t* row, const std::vector<Taps>& columns, std::uint8_t* out) {
+// out [count, 3] from one row of pixels, the first of which is number `origin` of its axis.
+void ResizeRow(const std::uint8_t* row, const std::vector<Taps>& columns, std::int64_t origin,
+               std::uint8_t* out) {
   for (const Taps& taps : columns) {
-    const std::uint8_t* pixel = row + 3 * taps.first;
+    const std::uint8_t* pixel = row + 3 * (taps.first - origin);
     std::int32_t r = 1 << (kBits - 1), g = r, b = r;
     for (const std::int32_t weight : taps.weights) {
       r += weight * pixel[0];
@@ -80,47 +81,91 @@ void AddScaledRow(const std::uint8_t* __restrict row, std::int32_t weight, std::
   for (std::int64_t i = 0; i < count; ++i) sums[i] += weight * row[i];
 }
 
+// Part of a picture.
+struct Pixels {
+  const std::uint8_t* data;
+  std::int64_t stride;     // bytes a row
+  std::int64_t left, top;  // of the picture, where the part begins
+};
+
+std::int64_t End(const std::vector<Taps>& taps) {
+  return taps.back().first + static_cast<std::int64_t>(taps.back().weights.size());
+}
+
+// The rows [first, last) of the picture, [last - first, columns, 3]. Where the width stays as it is
+// (`same`), pixels pass through.
+std::vector<std::uint8_t> ResizeAcross(const Pixels& in, const std::vector<Taps>& columns,
+                                       bool same, std::int64_t start, std::int64_t first,
+                                       std::int64_t last) {
+  const auto stride = static_cast<std::int64_t>(3 * columns.size());
+  std::vector<std::uint8_t> out(static_cast<std::size_t>((last - first) * stride));
+  for (std::int64_t y = first; y < last; ++y) {
+    const std::uint8_t* row = in.data + (y - in.top) * in.stride;
+    std::uint8_t* target = out.data() + (y - first) * stride;
+    if (same) {
+      std::copy_n(row + 3 * (start - in.left), stride, target);
+    } else {
+      ResizeRow(row, columns, in.left, target);
+    }
+  }
+  return out;
+}
+
+// The columns [first, last) of the picture, [rows, last - first, 3].
+std::vector<std::uint8_t> ResizeDown(const Pixels& in, const std::vector<Taps>& rows, bool same,
+                                     std::int64_t start, std::int64_t first, std::int64_t last) {
+  const std::int64_t stride = 3 * (last - first);
+  std::vector<std::uint8_t> out(rows.size() * static_cast<std::size_t>(stride));
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(stride));
+  for (std::size_t y = 0; y < rows.size(); ++y) {
+    std::uint8_t* target = out.data() + static_cast<std::int64_t>(y) * stride;
+    const auto row_at = [&](std::int64_t row) {
+      return in.data + (row - in.top) * in.stride + 3 * (first - in.left);
+    };
+    if (same) {
+      std::copy_n(row_at(start + static_cast<std::int64_t>(y)), stride, target);
+      continue;
+    }
+    std::fill(sums.begin(), sums.end(), 1 << (kBits - 1));
+    for (std::size_t i = 0; i < rows[y].weights.size(); ++i) {
+      AddScaledRow(row_at(rows[y].first + static_cast<std::int64_t>(i)), rows[y].weights[i], stride,
+                   sums.data());
+    }
+    std::transform(sums.begin(), sums.end(), target, Clip);
+  }
+  return out;
+}
+
+// Pillow 13 resizes columns first where that takes away many more pixels; found by trying sizes
+// (tests/oracle).
+bool IsDownFirst(const Image& image, std::int64_t width, std::int64_t height) {
+  return image.height > height && image.height - height > 2 * (image.width - width);
+}
+
 }  // namespace
 
 Image ResizeWindow(const Image& image, std::int64_t width, std::int64_t height,
                    const Window& window) {
   const std::vector<Taps> columns = MakeTaps(image.width, width, window.left, window.width);
   const std::vector<Taps> rows = MakeTaps(image.height, height, window.top, window.height);
-  const std::int64_t stride = 3 * window.width;
-
-  // Rows first; where the width stays as it is, pixels pass through.
-  const std::int64_t first = rows.front().first;
-  const std::int64_t last =
-      rows.back().first + static_cast<std::int64_t>(rows.back().weights.size());
-  std::vector<std::uint8_t> narrow(static_cast<std::size_t>((last - first) * stride));
-  for (std::int64_t y = first; y < last; ++y) {
-    const std::uint8_t* row = image.rgb.data() + 3 * y * image.width;
-    std::uint8_t* out = narrow.data() + (y - first) * stride;
-    if (width == image.width) {
-      std::copy_n(row + 3 * window.left, stride, out);
-    } else {
-      ResizeRow(row, columns, out);
-    }
-  }
-
+  const bool same_width = width == image.width, same_height = height == image.height;
+  const Pixels all{image.rgb.data(), 3 * static_cast<std::int64_t>(image.width), 0, 0};
   Image out;
   out.width = static_cast<int>(window.width);
   out.height = static_cast<int>(window.height);
-  out.rgb.resize(static_cast<std::size_t>(stride * window.height));
-  std::vector<std::int32_t> sums(static_cast<std::size_t>(stride));
-  for (std::int64_t y = 0; y < window.height; ++y) {
-    std::uint8_t* target = out.rgb.data() + y * stride;
-    if (height == image.height) {
-      std::copy_n(narrow.data() + (window.top + y - first) * stride, stride, target);
-      continue;
-    }
-    const Taps& taps = rows[static_cast<std::size_t>(y)];
-    std::fill(sums.begin(), sums.end(), 1 << (kBits - 1));
-    for (std::size_t i = 0; i < taps.weights.size(); ++i) {
-      AddScaledRow(narrow.data() + (taps.first + static_cast<std::int64_t>(i) - first) * stride,
-                   taps.weights[i], stride, sums.data());
-    }
-    std::transform(sums.begin(), sums.end(), target, Clip);
+  if (IsDownFirst(image, width, height)) {
+    // Unchanged columns need themselves alone.
+    const std::int64_t first = same_width ? window.left : columns.front().first;
+    const std::int64_t last = same_width ? window.left + window.width : End(columns);
+    const auto low = ResizeDown(all, rows, same_height, window.top, first, last);
+    out.rgb = ResizeAcross({low.data(), 3 * (last - first), first, 0}, columns, same_width,
+                           window.left, 0, window.height);
+  } else {
+    const std::int64_t first = same_height ? window.top : rows.front().first;
+    const std::int64_t last = same_height ? window.top + window.height : End(rows);
+    const auto narrow = ResizeAcross(all, columns, same_width, window.left, first, last);
+    out.rgb = ResizeDown({narrow.data(), 3 * window.width, 0, first}, rows, same_height, window.top,
+                         0, window.width);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "extract/augment.h"
 #include "extract/batch_encoders.h"
 #include "extract/image_decode.h"
 #include "extract/preprocess.h"
@@ -25,27 +26,36 @@ PipelineTimes ShardEncoder::Run(
   shape.image_size = plan_.checkpoint->config().image_size;
   shape.width = plan_.width;
   shape.pinned = compute_.on_gpu();
+  // The pipeline's items are views: those of an image one after another.
+  const std::int64_t views = plan_.views;
   std::vector<ShardRange> ranges;
   for (const std::int64_t shard : shards) {
-    ranges.push_back({shard, shard * plan_.shard_images, plan_.ImagesIn(shard)});
+    ranges.push_back({shard, shard * plan_.shard_images * views, plan_.ImagesIn(shard) * views});
   }
   const ImagePipeline pipeline(
-      shape, [&](std::int64_t image, std::uint8_t* pixels) { return Decode(image, pixels); },
+      shape,
+      [&](std::int64_t item, std::uint8_t* pixels) {
+        return Decode(item / views, item % views, pixels);
+      },
       [&] { return MakeBatchEncoder(*plan_.encoder, compute_, shape); });
   return pipeline.Run(
       ranges,
       [&](const ShardRange& range, std::vector<float> features, std::vector<std::string> reasons) {
         receive(range.shard, Collect(range, std::move(features), std::move(reasons)));
       },
-      images_done);
+      [&](std::int64_t items) { images_done(items / views); });
 }
 
-std::string ShardEncoder::Decode(std::int64_t image, std::uint8_t* pixels) const {
+std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
+                                 std::uint8_t* pixels) const {
   const auto path = plan_.PathOf(image);
   // A file that cannot be read stops the run: it says nothing about the picture.
   const std::string bytes = ReadFile(path, kMaxImageBytes);
   try {
-    const Image square = ResizeAndCrop(DecodeImage(bytes), plan_.checkpoint->config().image_size);
+    const int n = plan_.checkpoint->config().image_size;
+    const Image whole = DecodeImage(bytes);
+    const Image square =
+        view == 0 ? ResizeAndCrop(whole, n) : AugmentedView(whole, n, config_.seed, image, view);
     std::ranges::copy(square.rgb, pixels);
     return "";
   } catch (const ImageError& error) {
@@ -58,24 +68,27 @@ std::string ShardEncoder::Decode(std::int64_t image, std::uint8_t* pixels) const
 Shard ShardEncoder::Collect(const ShardRange& range, std::vector<float> features,
                             std::vector<std::string> reasons) const {
   Shard shard;
-  for (std::int64_t i = 0; i < range.count; ++i) {
-    const std::int64_t image = range.first + i;
-    std::string& reason = reasons[static_cast<std::size_t>(i)];
+  const std::int64_t width = plan_.row_width();
+  for (std::int64_t i = 0; i < range.count / plan_.views; ++i) {
+    const std::int64_t image = range.first / plan_.views + i;
+    std::string& reason = reasons[static_cast<std::size_t>(i * plan_.views)];
     if (!reason.empty()) {
       shard.skipped.push_back(
           {image, plan_.list.paths[static_cast<std::size_t>(image)], std::move(reason)});
       continue;
     }
-    const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * plan_.width);
-    double sum = 0;
-    for (std::int64_t d = 0; d < plan_.width; ++d) sum += std::abs(row[d]);
-    if (!std::isfinite(sum) || sum == 0) {
-      throw InputError(fmt::format("{}: its features are {}; check the checkpoint and this image",
-                                   Printable(plan_.PathOf(image).string()),
-                                   sum == 0 ? "all zero" : "not finite"));
+    const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * width);
+    for (auto view = row; view != row + width; view += plan_.width) {
+      double sum = 0;
+      for (std::int64_t d = 0; d < plan_.width; ++d) sum += std::abs(view[d]);
+      if (!std::isfinite(sum) || sum == 0) {
+        throw InputError(fmt::format("{}: its features are {}; check the checkpoint and this image",
+                                     Printable(plan_.PathOf(image).string()),
+                                     sum == 0 ? "all zero" : "not finite"));
+      }
     }
     shard.rows.push_back(image);
-    shard.features.insert(shard.features.end(), row, row + plan_.width);
+    shard.features.insert(shard.features.end(), row, row + width);
   }
   return shard;
 }

@@ -24,10 +24,13 @@ struct ExtractPlan {
   std::unique_ptr<ImageEncoder> encoder;
   Provenance made_from;
   std::int64_t width = 0;
+  std::int64_t views = 1;  // of each image; the first is the plain one
   std::int64_t batch = 0;
   std::int64_t shard_images = 0;
   std::int64_t shards = 0;
 
+  // Features of all views of an image, side by side.
+  std::int64_t row_width() const { return views * width; }
   std::int64_t ImagesIn(std::int64_t shard) const {
     return std::min(shard_images, list.size() - shard * shard_images);
   }
@@ -49,7 +52,7 @@ class ShardEncoder {
                     const std::function<void(std::int64_t)>& images_done) const;
 
  private:
-  std::string Decode(std::int64_t image, std::uint8_t* pixels) const;
+  std::string Decode(std::int64_t image, std::int64_t view, std::uint8_t* pixels) const;
   Shard Collect(const ShardRange& range, std::vector<float> features,
                 std::vector<std::string> reasons) const;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "common/error.h"
@@ -84,12 +85,36 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
                                config.sweep.string(), plan.subset.shots, config.subset_seed));
 }
 
+// The cache, and its images view by view when there are several.
+FeatureSet ReadTrainingImages(const std::filesystem::path& path,
+                              std::vector<std::vector<float>>& views) {
+  const FeatureReader reader(path);
+  FeatureSet set = reader.about();
+  const auto width = static_cast<std::size_t>(set.width),
+             count = static_cast<std::size_t>(set.count);
+  set.features.resize(count * width);
+  if (set.views > 1) {
+    views.assign(static_cast<std::size_t>(set.views), std::vector<float>(count * width));
+  }
+  reader.ForEachRow([&](std::int64_t row, std::span<const float> all) {
+    const std::size_t at = static_cast<std::size_t>(row) * width;
+    MeanOfViews(all, {set.features.data() + at, width});
+    for (std::size_t v = 0; v < views.size(); ++v) {
+      std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(v * width), width,
+                  views[v].begin() + static_cast<std::ptrdiff_t>(at));
+      NormalizeRow({views[v].data() + at, width});
+    }
+  });
+  return set;
+}
+
 }  // namespace
 
 TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
   CheckNumbers(config);
   TrainPlan plan;
-  plan.inputs = LoadInputs(config.text, ReadFeatureFile(config.cache), /*is_cache=*/true);
+  plan.inputs = LoadInputs(config.text, ReadTrainingImages(config.cache, plan.views),
+                           /*is_cache=*/true);
   if (config.shots > MostKeys(plan.inputs)) {
     throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
                                  config.shots, config.cache.string(), MostKeys(plan.inputs)));

@@ -11,6 +11,9 @@ namespace clipsweep {
 struct TrainPlan {
   Inputs inputs;
   Queries test, val;
+  // With more views than one: the training images' features view by view, [V][rows of the cache, D]
+  // unit rows. Empty: the keys themselves.
+  std::vector<std::vector<float>> views;
   Subset subset;
   double alpha = 0, beta = 0;  // to begin with
   std::string tuned_on;        // "val", "split", "test" or "none"

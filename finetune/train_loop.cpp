@@ -91,6 +91,10 @@ class Loop {
 
   void RunEpoch() {
     const auto order = OrderOf(config_, state_.epoch, trainer_.samples());
+    if (!plan_.views.empty()) {
+      const auto view = static_cast<std::size_t>(state_.epoch) % plan_.views.size();
+      trainer_.SetSamples(plan_.views[view]);
+    }
     while (state_.step < steps_) {
       const auto first = order.begin() + state_.step * config_.batch;
       const auto last =

@@ -53,12 +53,7 @@ Trainer::Trainer(const Problem& problem,
       train_labels_.push_back(static_cast<std::int32_t>(c));
     }
   }
-  at::Tensor features = at::empty({samples(), d});
-  for (std::int64_t i = 0; i < samples(); ++i) {
-    const std::int64_t row = train_rows_[static_cast<std::size_t>(i)];
-    std::copy_n(problem.keys.data() + row * d, d, features.mutable_data_ptr<float>() + i * d);
-  }
-  features_ = features.to(device);
+  SetSamples(problem.keys);
   for (const std::int64_t b : ItemsOfRank(static_cast<std::int64_t>(bounds_.size()) - 1, comm)) {
     const std::int64_t first = bounds_[static_cast<std::size_t>(b)];
     const std::int64_t count = bounds_[static_cast<std::size_t>(b) + 1] - first;
@@ -77,6 +72,17 @@ Trainer::Trainer(const Problem& problem,
                          learn);
   }
   if (!learn.text && samples() * problem.classes <= kMostTextLogits) KeepTextLogits();
+}
+
+void Trainer::SetSamples(const std::vector<float>& rows) {
+  const std::int64_t d = problem_.width;
+  at::Tensor features = at::empty({samples(), d});
+  for (std::int64_t i = 0; i < samples(); ++i) {
+    const std::int64_t row = train_rows_[static_cast<std::size_t>(i)];
+    std::copy_n(rows.data() + row * d, d, features.mutable_data_ptr<float>() + i * d);
+  }
+  features_ = features.to(at::Device(compute_.device));
+  text_logits_.clear();
 }
 
 void Trainer::KeepTextLogits() {

@@ -31,6 +31,10 @@ class Trainer {
 
   std::int64_t samples() const { return static_cast<std::int64_t>(train_rows_.size()); }
 
+  // From now on the samples are these rows of the cache, [rows, D] unit rows, instead of the keys
+  // themselves: a view of the images.
+  void SetSamples(const std::vector<float>& rows);
+
   // One AdamW step on the given samples (numbers in [0, samples())); returns the sum of their
   // losses, the same on every rank. When it is not finite nothing has been changed.
   double Step(const std::vector<std::int64_t>& batch, const AdamW& adam, double lr);

@@ -26,6 +26,7 @@ class ExtractCommand final : public Command {
         ("out", Required(&out_), "feature file to write")
         ("list", Optional(&list_), "take only these images: lines of path or path<TAB>class")
         ("classnames", Optional(&classnames_), "fix the classes and their order to those of this file")
+        ("views", Default(&config_.views), "of each image: the plain one and augmented ones (random crop and flip, seeded by --seed), for finetune")
         ("batch", Optional(&batch_), "images per encoder call; 8 on a CPU, 128 on a GPU")
         ("workers", Default(&config_.decode_workers), "threads that read and decode images; 0: as --threads")
         ("dtype", Default(&dtype_), "how features are stored: f32 or f16")
@@ -34,7 +35,8 @@ class ExtractCommand final : public Command {
     // clang-format on
   }
 
-  void Prepare(const CommonOptions&) override {
+  void Prepare(const CommonOptions& common) override {
+    config_.seed = static_cast<std::uint64_t>(common.seed);
     if (on_bad_image_ != "fail" && on_bad_image_ != "skip") {
       throw UsageError(
           fmt::format("--on-bad-image: '{}' is none; use fail or skip", on_bad_image_));
@@ -57,8 +59,9 @@ class ExtractCommand final : public Command {
   CommandOutput Run(const CommandContext& context) override {
     const ExtractResult result = RunExtract(config_, context.compute, context.comm);
     CommandOutput output;
-    output.text = fmt::format("{}: {} images of {} classes, {} features each{}{}\n", out_,
+    output.text = fmt::format("{}: {} images of {} classes, {} features each{}{}{}\n", out_,
                               result.images, result.classes, result.width,
+                              result.views > 1 ? fmt::format(" in {} views", result.views) : "",
                               result.skipped > 0 ? fmt::format(", {} skipped", result.skipped) : "",
                               result.reused_output ? "; up to date already" : "");
     output.json = {{"out", out_},
@@ -66,6 +69,7 @@ class ExtractCommand final : public Command {
                    {"skipped", result.skipped},
                    {"classes", result.classes},
                    {"width", result.width},
+                   {"views", result.views},
                    {"shards_computed", result.shards_computed},
                    {"shards_reused", result.shards_reused},
                    {"up_to_date", result.reused_output},

@@ -49,16 +49,16 @@ void LoadKeys(const FeatureReader& cache, const std::vector<bool>& used, ClassRa
   const auto width = static_cast<std::size_t>(problem.width);
   tune.features.reserve(tune_rows.size() * width);
   auto next_tune = tune_rows.begin();
-  cache.ForEachRow([&](std::int64_t row, std::span<const float> values) {
+  cache.ForEachRow([&](std::int64_t row, std::span<const float> views) {
     const std::int64_t position = problem.key_position[static_cast<std::size_t>(row)];
     if (position >= 0) {
       float* key = problem.keys.data() + position * problem.width;
-      std::copy(values.begin(), values.end(), key);
+      MeanOfViews(views, {key, width});
       NormalizeRow({key, width});
     }
     if (next_tune != tune_rows.end() && *next_tune == row) {
       ++next_tune;
-      tune.features.insert(tune.features.end(), values.begin(), values.end());
+      tune.features.insert(tune.features.end(), views.begin(), views.begin() + problem.width);
       NormalizeRow({tune.features.data() + tune.features.size() - width, width});
     }
   });

@@ -16,7 +16,8 @@ ClassRange ShareOfClasses(const Problem& problem, const std::vector<bool>& used,
                           int size);
 
 // Fills problem.keys and key_position with the used rows of the classes `held`, and
-// tune.features with the rows `tune_rows` (rising; may be empty). Unit length all. Throws
+// tune.features with the rows `tune_rows` (rising; may be empty). A key is the mean of its image's
+// views, a row to tune on the plain view; unit length all. Throws
 // InputError.
 void LoadKeys(const FeatureReader& cache, const std::vector<bool>& used, ClassRange held,
               const std::vector<std::int64_t>& tune_rows, Problem& problem, Queries& tune);

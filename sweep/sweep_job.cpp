@@ -136,7 +136,7 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
     CheckShots(config.shots);
     FeatureSet features = ReadFeatureFile(config.features);
     inputs =
-        LoadInputs(config.text, has_cache ? ReadFeatureFile(config.cache) : features, has_cache);
+        LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features, has_cache);
     test = LoadQueries(inputs, std::move(features));
     if (has_cache && config.shots > MostKeys(inputs)) {
       throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",

@@ -95,3 +95,50 @@ def test_webp_kinds(tmp_path):
             continue
         assert line == "ok", (path.name, line)
         assert np.array_equal(got, want), path.name
+
+
+def test_shapes_of_every_aspect(tmp_path):
+    """Pillow takes columns before rows where a picture is tall; sizes about that border, and any others."""
+    rng, paths, n = np.random.default_rng(4), [], 64
+    for i in range(300):
+        width = int(rng.integers(20, 300))
+        height = int(rng.integers(20, 700)) if i % 2 else int(2 * width + rng.integers(-6, 7))
+        paths.append(tmp_path / f"{i:03d}.png")
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(paths[-1])
+    for path, (line, got) in zip(paths, ours(paths, n, tmp_path), strict=True):
+        assert line == "ok"
+        with Image.open(path) as image:
+            size = image.size
+        assert np.array_equal(got, pillow(path, n)), size
+
+
+def test_augmented_views(tmp_path):
+    """Crop, resize and flip as Pillow does them; crops as RandomResizedCrop(scale=(0.5, 1)) draws them."""
+    rng = np.random.default_rng(3)
+    pictures = [(400, 300), (90, 400), (64, 64), (301, 97)]
+    paths = []
+    for i, (width, height) in enumerate(pictures * 60):
+        paths.append(tmp_path / f"{i:03d}.png")
+        small = Image.fromarray(rng.integers(0, 256, (7, 9, 3), dtype=np.uint8))
+        small.resize((width, height), Image.BICUBIC).save(paths[-1])
+    n, out = 48, tmp_path / "views.bin"
+    process = subprocess.run([BUILD / "tests" / "dump_pixels", "--view", "5", str(n), out, *map(str, paths)],
+                             capture_output=True, text=True, check=True)
+    views = np.fromfile(out, dtype=np.uint8).reshape(-1, n, n, 3)
+    areas, aspects, flips = [], [], []
+    for path, got, line in zip(paths, views, process.stdout.splitlines(), strict=True):
+        left, top, width, height, flip = map(int, line.split()[1:])
+        with Image.open(path) as image:
+            want = image.convert("RGB").crop((left, top, left + width, top + height)).resize((n, n), Image.BICUBIC)
+            assert left >= 0 and top >= 0 and left + width <= image.width and top + height <= image.height
+            fits = 0.75 <= image.width / image.height <= 4 / 3
+            areas.append(width * height / (image.width * image.height) if fits else None)
+        if flip:
+            want = want.transpose(Image.FLIP_LEFT_RIGHT)
+        assert np.array_equal(got, np.asarray(want)), (path, line)
+        aspects.append(width / height)
+        flips.append(flip)
+    areas = [area for area in areas if area]
+    assert min(areas) > 0.49 and max(areas) <= 1 and np.std(areas) > 0.1
+    assert 0.7 < min(aspects) < 0.85 and 1.2 < max(aspects) < 1.4
+    assert 0.35 < np.mean(flips) < 0.65
