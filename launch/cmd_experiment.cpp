@@ -87,6 +87,7 @@ class ExperimentCommand final : public Command {
         ("alpha", Default(&config_.alpha), "grid lo:hi:step, hi not included")
         ("beta", Default(&config_.beta), "grid lo:hi:step, hi not included")
         ("tune", Default(&config_.tune), "what chooses alpha, beta and epoch: val, or test (labelled)")
+        ("views", Default(&config_.views), "augmented views of the training images, 1 for none")
         ("epochs", Default(&config_.epochs), "of Tip-Adapter-F")
         ("batch", Default(&config_.batch), "of Tip-Adapter-F")
         ("lr", Default(&config_.lr), "of Tip-Adapter-F")

@@ -90,6 +90,8 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
     job.images = images;
     job.classnames = config.classnames;
     job.out = config.run / (split + ".h5");
+    if (split == "train") job.views = config.views;
+    job.seed = static_cast<std::uint64_t>(config.seed);
     if (config.fresh) job.if_present = IfPresent::kRecompute;
     const ExtractResult done =
         clock.Time("extract " + split, [&] { return RunExtract(job, compute, comm); });
@@ -114,6 +116,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   sweep.features = config.run / "test.h5";
   sweep.text = text.out;
   sweep.out = config.run / "sweep.h5";
+  sweep.resume = !config.fresh;
   sweep.alpha = config.alpha;
   sweep.beta = config.beta;
   sweep.tune_on = tune_on_test ? "test" : (config.run / "val.h5").string();
@@ -151,7 +154,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
       if (!tune_on_test) job.val = config.run / "val.h5";
       job.out = config.run / fmt::format("adapter-{}shot-seed{}.h5", cell.shots, cell.seed);
       job.if_present = derived;
-      job.resume = true;
+      job.resume = !config.fresh;
       adapters.push_back(RunFinetune(job, compute, comm));
     }
     return adapters;

@@ -126,6 +126,11 @@ void BlockStore::Load() {
       LogWarning("{}; its blocks are computed again", error.what());
       continue;
     }
+    if (!difference.empty() && options_.replace_other) {
+      loaded_.clear();
+      std::filesystem::remove_all(folder_);
+      return;
+    }
     if (!difference.empty()) {
       throw InputError(fmt::format("{}: parts of another sweep ({}); --fresh removes them",
                                    folder_.string(), difference));

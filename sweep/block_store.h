@@ -31,6 +31,7 @@ class BlockStore {
   // other input. `every` 0: saves nothing.
   struct Options {
     bool resume = false, discard = false;
+    bool replace_other = false;  // under resume: items made from other input are removed
     std::chrono::seconds every{30};
   };
   BlockStore(const std::filesystem::path& out, const Provenance& made_from, const Options& options,

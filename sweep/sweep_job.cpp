@@ -61,7 +61,8 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   Provenance parts = plan.made_from;
   parts["partition"] = PartitionName(config.partition);
   BlockStore store(config.out, parts,
-                   {config.resume, config.if_present == IfPresent::kRecompute, config.save_every},
+                   {config.resume, config.if_present == IfPresent::kRecompute,
+                    config.if_present == IfPresent::kReplaceIfOther, config.save_every},
                    comm);
   const auto counts = CountGrid(plan.inputs.problem, tune, tasks.tasks,
                                 {config.partition, compute, "sweep", &store}, comm);
@@ -135,8 +136,7 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
     CheckPoint(config.beta, "--beta");
     CheckShots(config.shots);
     FeatureSet features = ReadFeatureFile(config.features);
-    inputs =
-        LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features, has_cache);
+    inputs = LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features, has_cache);
     test = LoadQueries(inputs, std::move(features));
     if (has_cache && config.shots > MostKeys(inputs)) {
       throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import time
 
+import h5py
 import numpy as np
 import pytest
 
 import import_tip_adapter as importer
-from conftest import DEMO_MODEL, command_line, mpi_environment, run, run_ok
+from conftest import DEMO_MODEL, DEMO_TEMPLATES, command_line, mpi_environment, run, run_ok
 
 
 def sha256(path):
@@ -198,3 +199,31 @@ def test_a_killed_sweep_is_taken_up(long_sweep, tmp_path, before, after, partiti
     assert result.json["resumed_items"] >= 1
     assert sha256(out) == sha256(whole)
     assert not parts.exists()
+
+
+def test_an_experiment_goes_on_over_what_others_left(long_sweep, digits, tmp_path):
+    """Killed at any time and run again; parts of another sweep and of another training are no hindrance."""
+    arguments = ["experiment", "--model", DEMO_MODEL, "--train", digits / "train", "--val", digits / "val", "--test",
+                 digits / "test", "--classnames", digits / "classnames.txt", "--templates", DEMO_TEMPLATES, "--shots",
+                 "1,4", "--subset-seeds", "1:4", "--alpha", "0.5:10:0.5", "--beta", "1:20:1", "--epochs", "5", "--views", "2",
+                 "--quiet", "--run"]
+    run_ok(*arguments, tmp_path / "whole")
+    whole = {path.name: sha256(path) for path in (tmp_path / "whole").glob("*.h5")}
+    with h5py.File(tmp_path / "whole/train.h5") as file:
+        assert file.attrs["views"] == 2
+    run_folder = tmp_path / "run"
+    other = start([*long_sweep, "--out", run_folder / "sweep.h5"], 0)
+    while not list((run_folder / "sweep.h5.parts").glob("*.h5")):
+        time.sleep(0.01)
+    other.kill()
+    other.wait()
+    for wait in (0.5, 1.5, 3):
+        process = start([*arguments, run_folder], 2)
+        time.sleep(wait)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        subprocess.run(["pkill", "-9", "-f", "--", f"--run {run_folder}"])
+        time.sleep(0.1)
+    run_ok(*arguments, run_folder, np=3)
+    assert {path.name: sha256(path) for path in run_folder.glob("*.h5")} == whole
+    assert not list(run_folder.glob("*.parts"))

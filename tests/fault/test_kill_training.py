@@ -7,11 +7,12 @@ import signal
 import subprocess
 import time
 
+import h5py
 import numpy as np
 import pytest
 
 import import_tip_adapter as importer
-from conftest import command_line, mpi_environment, run, run_ok
+from conftest import command_line, mpi_environment, reseal, run, run_ok
 
 KILLS = int(os.environ.get("CLIPSWEEP_KILLS", 4))  # 20 for the count in docs/reliability.md
 
@@ -89,6 +90,49 @@ def test_sigterm_finishes_the_step_and_saves(training, tmp_path, np_):
     assert other.code == 3 and "lr was '0.001', now '0.002'" in other.err
     run_ok(*arguments, "--out", out, "--resume", np=3 - np_)
     assert sha256(out) == whole
+
+
+def test_a_training_that_diverges_keeps_what_was_saved(training, tmp_path):
+    arguments, _, _ = training
+    out, parts = tmp_path / "a.h5", tmp_path / "a.h5.parts"
+    process = subprocess.Popen(command_line([*arguments, "--out", out]), stderr=subprocess.DEVNULL)
+    while not (parts / "state.h5").exists():
+        time.sleep(0.01)
+    process.terminate()
+    process.wait()
+    # The state's keys are made to overflow, as those of a rate far too high would.
+    part = next(parts.glob("part-*.h5"))
+
+    def overflow(file):
+        file["block03_keys"][...] = 3e38
+
+    reseal(part, overflow)
+    saved = {path.name: sha256(path) for path in parts.iterdir()}
+    result = run(*arguments, "--out", out, "--resume")
+    assert result.code == 3 and "not finite at epoch" in result.err and "step" in result.err and "kept" in result.err
+    assert {path.name: sha256(path) for path in parts.iterdir()} == saved and not out.exists()
+
+
+def test_other_keys_and_classes_without_keys_are_refused(training, tmp_path):
+    arguments, _, _ = training
+    out, cache = tmp_path / "a.h5", arguments[arguments.index("--cache") + 1]
+    process = subprocess.Popen(command_line([*arguments, "--out", out]), stderr=subprocess.DEVNULL)
+    while not (tmp_path / "a.h5.parts/state.h5").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    with h5py.File(cache) as file:
+        features, labels = file["features"][()], file["labels"][()]
+        names = [name.decode() for name in file["classes"]]
+    importer.write_features(tmp_path / "other.h5", features * 0.5 + 0.1, labels, names, "cache", {})
+    other = [tmp_path / "other.h5" if word == cache else word for word in arguments]
+    result = run(*other, "--out", out, "--resume")
+    assert result.code == 3 and "cache_sha256 was" in result.err
+    kept = labels != 7
+    importer.write_features(tmp_path / "lacking.h5", features[kept], labels[kept], names, "cache", {})
+    lacking = [tmp_path / "lacking.h5" if word == cache else word for word in arguments]
+    result = run(*lacking, "--out", tmp_path / "b.h5")
+    assert result.code == 3 and "lacking.h5" in result.err and "'c07'" in result.err
 
 
 def test_a_damaged_state_is_refused(training, tmp_path):
