@@ -45,6 +45,7 @@ const char* SelectName(Select select) { return kSelects[static_cast<std::size_t>
 FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute, Comm& comm) {
   TrainPlan plan;
   Agree(comm, [&] { plan = MakeTrainPlan(config); });
+  plan.made_from["device_kind"] = compute.kind();
   const StageOutput output =
       OpenOutput(comm, config.out, kAdapterFormat, plan.made_from, config.if_present);
   if (!output.up_to_date) {

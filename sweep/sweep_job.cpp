@@ -44,6 +44,7 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm) {
   SweepPlan plan;
   Agree(comm, [&] { plan = MakeSweepPlan(config, comm.rank(), comm.size()); });
+  plan.made_from["device_kind"] = compute.kind();
   const StageOutput output =
       OpenOutput(comm, config.out, kSweepFormat, plan.made_from, config.if_present);
   SweepResult result;
