@@ -18,8 +18,8 @@ struct StageOutput {
 
 // Collective. All ranks must see the same input; rank 0 locks the output and looks at what is on
 // disk. Throws AgreedError on every rank when inputs differ, another job writes the output, or it
-// was made otherwise and `if_present` says to keep such files. Beside an output that is up to date no
-// OUT.parts is left.
+// was made otherwise and `if_present` says to keep such files. Beside an output that is up to date
+// no OUT.parts is left.
 StageOutput OpenOutput(Comm& comm, const std::filesystem::path& path, const std::string& format,
                        const Provenance& made_from, IfPresent if_present);
 

@@ -1,6 +1,6 @@
 // Bicubic, antialiased resizing of 8-bit RGB with Pillow's arithmetic (ImagingResample: weights as
-// 22-bit fixed point, one axis after the other, rounded to 8 bits between), so that results are the same
-// bytes. LibTorch's 8-bit resize keeps fewer bits and is two levels off now and then.
+// 22-bit fixed point, one axis after the other, rounded to 8 bits between), so that results are the
+// same bytes. LibTorch's 8-bit resize keeps fewer bits and is two levels off now and then.
 #pragma once
 
 #include <cstdint>

@@ -6,13 +6,13 @@
 #include <functional>
 #include <map>
 
+#include "common/adapter_file.h"
 #include "common/error.h"
 #include "common/feature_file.h"
 #include "common/log.h"
 #include "common/text_file.h"
 #include "extract/checkpoint.h"
 #include "extract/shard_store.h"
-#include "common/adapter_file.h"
 #include "launch/command.h"
 #include "sweep/sweep_job.h"
 

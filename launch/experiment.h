@@ -26,7 +26,7 @@ struct ExperimentConfig {
   std::vector<std::int64_t> seeds = {1, 2, 3, 4, 5};
   std::string alpha = "0.5:2.5:0.02", beta = "3:7:0.1";
   std::string tune = "val";  // "val", or "test" (labelled)
-  std::int64_t views = 1;  // of the training images
+  std::int64_t views = 1;    // of the training images
   std::int64_t epochs = 20, batch = 256;
   double lr = 1e-3;
   std::int64_t seed = 1;
