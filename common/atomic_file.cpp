@@ -10,16 +10,12 @@
 #include <cstring>
 
 #include "common/error.h"
+#include "common/file_system.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void Fail(const fs::path& path, const char* what) {
-  throw InputError(fmt::format("{}: {} failed: {}; free space or choose another place",
-                               path.string(), what, std::strerror(errno)));
-}
 
 fs::path FolderOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -27,19 +23,13 @@ fs::path FolderOf(const fs::path& path) {
 
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, mode_t mode = 0644)
-      : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+  explicit Descriptor(const fs::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
-  bool Close() {
-    const int fd = fd_;
-    fd_ = -1;
-    return ::close(fd) == 0;
-  }
 
  private:
   int fd_;
@@ -58,31 +48,37 @@ fs::path TemporaryFor(const fs::path& path) {
 }
 
 void CommitFile(const fs::path& temporary, const fs::path& path) {
-  Descriptor file(temporary, O_RDONLY);
-  if (file.get() < 0) Fail(temporary, "open");
-  if (::fsync(file.get()) != 0) Fail(temporary, "fsync");
-  if (!file.Close()) Fail(temporary, "close");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) Fail(path, "rename");
-  Descriptor folder(FolderOf(path), O_RDONLY | O_DIRECTORY);
-  if (folder.get() < 0 || ::fsync(folder.get()) != 0) Fail(FolderOf(path), "fsync");
+  const auto retry = [](const auto& call) {
+    int result = call();
+    for (int i = 0; result != 0 && errno == EINTR && i < kMostRetries; ++i) result = call();
+    return result;
+  };
+  if (retry([&] { return Files().Rename(temporary.c_str(), path.c_str()); }) != 0) {
+    ThrowFileError(path, "rename");
+  }
+  const fs::path folder = FolderOf(path);
+  if (retry([&] { return Files().SyncFolder(folder.c_str()); }) != 0) {
+    ThrowFileError(folder, "fsync");
+  }
 }
+
+void RemoveTemporary(const fs::path& temporary) { Files().Remove(temporary.c_str()); }
 
 void WriteFileAtomically(const fs::path& path, std::string_view content) {
   const fs::path temporary = TemporaryFor(path);
-  Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-  if (file.get() < 0) Fail(temporary, "open");
-  while (!content.empty()) {
-    const ssize_t written = ::write(file.get(), content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) Fail(temporary, "write");
-    content.remove_prefix(static_cast<std::size_t>(written));
+  try {
+    OutputFile file(temporary);
+    file.Write(content, 0);
+    file.SyncAndClose();
+    CommitFile(temporary, path);
+  } catch (...) {
+    RemoveTemporary(temporary);
+    throw;
   }
-  if (!file.Close()) Fail(temporary, "close");
-  CommitFile(temporary, path);
 }
 
 std::string ReadFile(const fs::path& path, std::size_t limit) {
-  Descriptor file(path, O_RDONLY);
+  Descriptor file(path);
   struct stat info {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
     throw InputError(fmt::format("{}: cannot be opened: {}; check the path", path.string(),
@@ -114,7 +110,7 @@ OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock
   TemporaryFor(path);  // makes the folder
   for (;;) {
     descriptor_ = ::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) Fail(lock_path_, "open");
+    if (descriptor_ < 0) ThrowFileError(lock_path_, "open");
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       const int why = errno;
       ::close(descriptor_);

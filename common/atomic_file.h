@@ -11,8 +11,10 @@ namespace clipsweep {
 // Where to write before CommitFile moves it to `path`. Missing folders are made.
 std::filesystem::path TemporaryFor(const std::filesystem::path& path);
 
-// fsync(temporary), rename to `path`, fsync the folder. Throws InputError naming the path.
+// Renames `temporary`, which is on disk whole (OutputFile::SyncAndClose), to `path` and fsyncs the
+// folder. Throws InputError naming the path.
 void CommitFile(const std::filesystem::path& temporary, const std::filesystem::path& path);
+void RemoveTemporary(const std::filesystem::path& temporary);
 
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content);
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +31,6 @@ class H5Id {
   bool ok() const { return id_ >= 0; }
   // The checked close: false when HDF5 could not write what it still held.
   bool Close();
-  // Gives the identifier up without closing: after a failed write HDF5 must not be entered again.
-  void Leak() { id_ = -1; }
 
  private:
   hid_t id_ = -1;
@@ -42,9 +41,13 @@ enum class FloatKind { kF32, kF16 };
 FloatKind ParseFloatKind(std::string_view name);  // "f32" or "f16"; throws UsageError
 std::string_view FloatKindName(FloatKind kind);
 
+namespace hdf5 {
+struct WriteState;
+}
+
 // Writes `path` by the commit protocol: to a temporary, sealed, fsynced, renamed by Commit(). A
-// failed write throws InputError, removes the temporary and leaks what HDF5 holds, which it cannot
-// release any more.
+// failed write throws InputError naming the file and what the system said, and removes the
+// temporary; everything HDF5 held is released.
 class H5Writer {
  public:
   explicit H5Writer(const std::filesystem::path& path);
@@ -76,10 +79,11 @@ class H5Writer {
                 const void* data);
   void WriteScalar(const std::string& name, hid_t file_type, hid_t memory_type, const void* value);
   H5Id Create(const std::string& name, const Shape& shape, hid_t file_type);
-  [[noreturn]] void Fail(const std::string& what);
+  void Check(bool ok, const std::string& what);
 
   std::filesystem::path path_;
   std::filesystem::path temporary_;
+  std::unique_ptr<hdf5::WriteState> state_;
   H5Id file_;
 };
 

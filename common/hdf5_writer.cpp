@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
-#include <fstream>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/file_system.h"
+#include "common/hdf5_driver.h"
 #include "common/hdf5_file.h"
 #include "common/hdf5_internal.h"
 #include "common/sha256.h"
@@ -40,25 +40,32 @@ H5Id Space(const std::vector<hsize_t>& shape) {
 }  // namespace
 
 H5Writer::H5Writer(const std::filesystem::path& path)
-    : path_(path), temporary_(TemporaryFor(path)) {
+    : path_(path), temporary_(TemporaryFor(path)), state_(std::make_unique<hdf5::WriteState>()) {
   hdf5::Quiet();
   H5Id create(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_userblock(create.get(), kUserBlock);
   H5Pset_obj_track_times(create.get(), false);
-  file_ = H5Id(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, create.get(), H5P_DEFAULT), H5Fclose);
-  if (!file_.ok()) Fail("cannot be created; check that the folder is writable and has space");
+  const H5Id access(hdf5::MakeWriteAccess(state_.get()), H5Pclose);
+  file_ = H5Id(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, create.get(), access.get()), H5Fclose);
+  Check(file_.ok(), "cannot be created; check that the folder is writable");
 }
 
 H5Writer::~H5Writer() {
   if (!file_.ok()) return;
+  state_->failure = "given up";  // nothing more is written
   file_.Close();
-  std::remove(temporary_.c_str());
+  RemoveTemporary(temporary_);
 }
 
-void H5Writer::Fail(const std::string& what) {
-  file_.Leak();
-  std::remove(temporary_.c_str());
-  throw InputError(fmt::format("{}: {}", path_.string(), what));
+// After every step: HDF5 itself takes no notice of a write that failed.
+void H5Writer::Check(bool ok, const std::string& what) {
+  if (ok && state_->failure.empty()) return;
+  const std::string why =
+      state_->failure.empty() ? what : state_->failure + "; free space or choose another place";
+  state_->failure = why;
+  file_.Close();
+  RemoveTemporary(temporary_);
+  throw InputError(fmt::format("{}: {}", path_.string(), why));
 }
 
 H5Id H5Writer::Create(const std::string& name, const Shape& shape, hid_t file_type) {
@@ -75,18 +82,17 @@ H5Id H5Writer::Create(const std::string& name, const Shape& shape, hid_t file_ty
   H5Id dataset(H5Dcreate2(file_.get(), name.c_str(), file_type, Space(shape).get(), H5P_DEFAULT,
                           plan.get(), H5P_DEFAULT),
                H5Dclose);
-  if (!dataset.ok()) Fail(fmt::format("data set '{}' could not be created", name));
+  Check(dataset.ok(), fmt::format("data set '{}' could not be created", name));
   return dataset;
 }
 
 void H5Writer::WriteRaw(const std::string& name, const Shape& shape, hid_t file_type,
                         hid_t memory_type, const void* data) {
   H5Id dataset = Create(name, shape, file_type);
-  if (hdf5::Elements(shape) > 0 &&
-      H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
-    Fail(fmt::format("writing '{}' failed; free space and run again", name));
-  }
-  if (!dataset.Close()) Fail(fmt::format("closing '{}' failed; free space and run again", name));
+  const bool written =
+      hdf5::Elements(shape) == 0 ||
+      H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+  Check(dataset.Close() && written, fmt::format("'{}' could not be written", name));
 }
 
 void H5Writer::Write(const std::string& name, const Shape& shape, std::span<const float> values,
@@ -133,11 +139,9 @@ void H5Writer::AppendRows(const std::string& name, hsize_t first_row, hsize_t wi
   const std::array<hsize_t, 2> start{first_row, 0}, count{rows, width};
   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr);
   const H5Id memory = Space({rows, width});
-  if (H5Dwrite(dataset.get(), H5T_NATIVE_FLOAT, memory.get(), space.get(), H5P_DEFAULT,
-               values.data()) < 0 ||
-      !dataset.Close()) {
-    Fail(fmt::format("writing '{}' failed; free space and run again", name));
-  }
+  const bool written = H5Dwrite(dataset.get(), H5T_NATIVE_FLOAT, memory.get(), space.get(),
+                                H5P_DEFAULT, values.data()) >= 0;
+  Check(dataset.Close() && written, fmt::format("'{}' could not be written", name));
 }
 
 void H5Writer::WriteScalar(const std::string& name, hid_t file_type, hid_t memory_type,
@@ -146,9 +150,8 @@ void H5Writer::WriteScalar(const std::string& name, hid_t file_type, hid_t memor
   H5Id attribute(
       H5Acreate2(file_.get(), name.c_str(), file_type, scalar.get(), H5P_DEFAULT, H5P_DEFAULT),
       H5Aclose);
-  if (!attribute.ok() || H5Awrite(attribute.get(), memory_type, value) < 0) {
-    Fail(fmt::format("writing attribute '{}' failed", name));
-  }
+  Check(attribute.ok() && H5Awrite(attribute.get(), memory_type, value) >= 0,
+        fmt::format("attribute '{}' could not be written", name));
 }
 
 void H5Writer::Attribute(const std::string& name, const std::string& text) {
@@ -165,14 +168,18 @@ void H5Writer::Attribute(const std::string& name, double value) {
 }
 
 void H5Writer::Commit() {
-  if (!file_.Close()) Fail("closing failed; free space and run again");
-  std::string block = std::string(hdf5::kSealWord) + FileSha256(temporary_, kUserBlock) + "\n";
-  block.resize(kUserBlock, '\0');
-  std::fstream out(temporary_, std::ios::binary | std::ios::in | std::ios::out);
-  out.write(block.data(), static_cast<std::streamsize>(block.size()));
-  out.close();
-  if (!out) Fail("writing the seal failed; free space and run again");
-  CommitFile(temporary_, path_);
+  Check(file_.Close(), "closing failed");
+  try {
+    std::string block = std::string(hdf5::kSealWord) + FileSha256(temporary_, kUserBlock) + "\n";
+    block.resize(kUserBlock, '\0');
+    OutputFile sealed(temporary_, OutputFile::Start::kAsItIs);
+    sealed.Write(block, 0);
+    sealed.SyncAndClose();
+    CommitFile(temporary_, path_);
+  } catch (...) {
+    RemoveTemporary(temporary_);
+    throw;
+  }
 }
 
 }  // namespace clipsweep

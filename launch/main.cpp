@@ -19,6 +19,7 @@
 #include "common/provenance.h"
 #include "common/signals.h"
 #include "launch/command.h"
+#include "launch/config_file.h"
 
 namespace clipsweep {
 namespace {
@@ -100,8 +101,7 @@ Parsed Parse(int argc, char** argv) {
     }
     if (values.count("config") > 0) {
       const std::string path = values["config"].as<std::string>();
-      std::istringstream text(ReadFile(path, 1 << 20));
-      po::store(po::parse_config_file(text, all), values);
+      StoreConfig(ReadFile(path, 1 << 20), all, values);
     }
     po::notify(values);
   } catch (const po::error& error) {

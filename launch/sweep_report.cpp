@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "common/atomic_file.h"
-#include "common/error.h"
+#include "common/file_system.h"
 #include "launch/markup.h"
 
 namespace clipsweep {
@@ -170,24 +170,29 @@ std::string MapFigure(const SweepData& data, std::size_t shots) {
 
 void WriteSweepCsv(const std::filesystem::path& path, const SweepData& data) {
   const auto temporary = TemporaryFor(path);
-  std::ofstream file(temporary, std::ios::binary);
-  file << "shots,subset_seed,alpha,beta,top1,top5,samples,tuned_on\n";
+  OutputFile file(temporary);
+  std::string lines = "shots,subset_seed,alpha,beta,top1,top5,samples,tuned_on\n";
+  off_t written = 0;
+  const auto flush = [&] {
+    file.Write(lines, written);
+    written += static_cast<off_t>(lines.size());
+    lines.clear();
+  };
   std::size_t at = 0;
   for (const std::int64_t shots : data.shots) {
     for (const std::int64_t seed : data.seeds) {
       for (const double beta : data.beta) {
         for (const double alpha : data.alpha) {
-          file << fmt::format("{},{},{:.12g},{:.12g},{},{},{},{}\n", shots, seed, alpha, beta,
-                              data.top1[at], data.top5[at], data.result.tune_samples,
-                              data.result.tuned_on);
+          lines += fmt::format("{},{},{:.12g},{:.12g},{},{},{},{}\n", shots, seed, alpha, beta,
+                               data.top1[at], data.top5[at], data.result.tune_samples,
+                               data.result.tuned_on);
           ++at;
         }
+        flush();
       }
     }
   }
-  file.close();
-  if (!file)
-    throw InputError(fmt::format("{}: cannot be written; is the disk full?", path.string()));
+  file.SyncAndClose();
   CommitFile(temporary, path);
 }
 

@@ -1,0 +1,15 @@
+// --config FILE: options as lines of "name = value".
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <string>
+
+namespace clipsweep {
+
+// Adds what `text` sets to `values`; what is set there already stays. Throws
+// boost::program_options::error for an unknown name or a value of another type.
+void StoreConfig(const std::string& text,
+                 const boost::program_options::options_description& options,
+                 boost::program_options::variables_map& values);
+
+}  // namespace clipsweep
