@@ -98,8 +98,23 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
       file.Fail("'keys' or 'text' has values that are not finite; train again");
     }
   }
+  const auto fits = [](std::int64_t top1, std::int64_t top5, std::int64_t samples) {
+    return top1 >= 0 && top1 <= top5 && top5 <= samples;
+  };
+  if (!fits(data.test_top1, data.test_top5, data.test_samples) ||
+      !fits(data.before_top1, data.before_top5, data.test_samples)) {
+    file.Fail(fmt::format("its counts do not fit its {} test samples", data.test_samples));
+  }
+  if (!std::isfinite(data.alpha) || !std::isfinite(data.beta)) {
+    file.Fail("alpha or beta is not finite");
+  }
   data.history = ReadHistory(file);
   if (data.history.empty()) file.Fail("has no epochs; train again");
+  if (data.selected_epoch < 1 ||
+      data.selected_epoch > static_cast<std::int64_t>(data.history.size())) {
+    file.Fail(fmt::format("selected_epoch {} is not one of its {} epochs", data.selected_epoch,
+                          data.history.size()));
+  }
   return data;
 }
 

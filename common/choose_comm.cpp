@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "common/cuda_plugin.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -10,13 +12,13 @@
 namespace clipsweep {
 namespace {
 
-// A slow rank may finish its share this much later than the first.
-constexpr std::chrono::minutes kDeadline{30};
+// Without --stall-timeout: a slow rank may finish its share this much later than the first.
+constexpr std::chrono::hours kLongest{24};
 
 }  // namespace
 
 std::unique_ptr<Comm> ChooseComm(const std::string& wanted, const Compute& compute, int local_size,
-                                 Comm& world) {
+                                 double stall_timeout, Comm& world) {
   if (wanted != "auto" && wanted != "mpi" && wanted != "nccl") {
     throw UsageError(fmt::format("--comm: '{}' is none; use auto, mpi or nccl", Printable(wanted)));
   }
@@ -28,7 +30,10 @@ std::unique_ptr<Comm> ChooseComm(const std::string& wanted, const Compute& compu
   world.MaxInt64(std::span(&sharing, 1));
   if (without == 0 && sharing == 0) {
     const int device = std::stoi(compute.device.substr(compute.device.find(':') + 1));
-    return std::make_unique<NcclComm>(world, plugin->MakeNccl(device), kDeadline);
+    const auto deadline = stall_timeout > 0
+                              ? std::chrono::milliseconds(std::llround(stall_timeout * 1000))
+                              : kLongest;
+    return std::make_unique<NcclComm>(world, plugin->MakeNccl(device), deadline);
   }
   if (wanted == "nccl") {
     throw UsageError(fmt::format("--comm nccl: {}; use --comm mpi",

@@ -11,8 +11,8 @@ namespace clipsweep {
 
 // `wanted`: auto, mpi or nccl. nullptr: stay with `world`. Collective. With auto, ranks that share
 // a GPU (where NCCL refuses) stay with MPI and rank 0 says so. Throws UsageError when nccl is
-// wanted and cannot be.
+// wanted and cannot be. `stall_timeout`: seconds that a collective of NCCL may take, 0: a day.
 std::unique_ptr<Comm> ChooseComm(const std::string& wanted, const Compute& compute, int local_size,
-                                 Comm& world);
+                                 double stall_timeout, Comm& world);
 
 }  // namespace clipsweep

@@ -115,6 +115,7 @@ ClassNames ReadClassNames(const std::filesystem::path& path) {
   } else {
     pairs = FromLines(path.string(), text);
   }
+  if (pairs.empty()) throw InputError(fmt::format("{}: names no class", path.string()));
   const bool folders =
       std::all_of(pairs.begin(), pairs.end(), [](auto& p) { return !p.first.empty(); });
   if (folders) std::sort(pairs.begin(), pairs.end());

@@ -28,14 +28,11 @@ void Agree(Comm& comm, const std::function<void()>& work) {
     work();
   } catch (const Interrupted&) {
     throw;  // every rank gets the signal; mpirun ends those that wait
-  } catch (const Error& error) {
-    failed[0] = comm.size() - comm.rank();
-    failed[1] = static_cast<std::int64_t>(error.code());
-    message = error.what();
   } catch (const std::exception& error) {
+    const auto [code, text] = DescribeError(error);
     failed[0] = comm.size() - comm.rank();
-    failed[1] = static_cast<std::int64_t>(ExitCode::kInternal);
-    message = std::string("internal error: ") + error.what();
+    failed[1] = static_cast<std::int64_t>(code);
+    message = text;
   }
   std::int64_t first = failed[0];
   comm.MaxInt64(std::span(&first, 1));

@@ -13,6 +13,9 @@
 
 namespace clipsweep {
 
+// Posted to rank 0 by a rank that fails alone.
+inline constexpr std::int64_t kRankFailed = -3;
+
 class Comm {
  public:
   virtual ~Comm() = default;

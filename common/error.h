@@ -41,6 +41,14 @@ class Interrupted : public std::runtime_error {
   int signal_;
 };
 
+// What to exit with and the one line to print for any exception: errors of the file system, as of a
+// folder that may not be written, are bad input and name the path.
+struct ErrorDescription {
+  ExitCode code;
+  std::string message;
+};
+ErrorDescription DescribeError(const std::exception& error);
+
 inline Error UsageError(const std::string& message) { return {ExitCode::kUsage, message}; }
 inline Error InputError(const std::string& message) { return {ExitCode::kBadInput, message}; }
 inline Error InternalError(const std::string& message) { return {ExitCode::kInternal, message}; }

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/half.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/sha256.h"
 
@@ -123,6 +124,7 @@ void FeatureReader::ForEachRow(const UseRow& use) const {
   FeatureHash hash(about_.views);
   for (std::int64_t first = 0; first < about_.count; first += piece) {
     const auto count = static_cast<std::size_t>(std::min(piece, about_.count - first));
+    MadeProgress();
     plain.resize(count * width);
     views.resize(count * further);
     file_.FloatRows("features", static_cast<hsize_t>(first), width, plain);

@@ -35,7 +35,8 @@ DriverFile& Of(H5FD_t* file) { return *reinterpret_cast<DriverFile*>(file); }
 const DriverFile& Of(const H5FD_t* file) { return *reinterpret_cast<const DriverFile*>(file); }
 
 void Note(WriteState& state, const char* what) {
-  if (state.failure.empty()) state.failure = fmt::format("{} failed: {}", what, std::strerror(errno));
+  if (state.failure.empty())
+    state.failure = fmt::format("{} failed: {}", what, std::strerror(errno));
 }
 
 H5FD_t* Open(const char* name, unsigned flags, hid_t access, haddr_t maxaddr) {

@@ -1,6 +1,6 @@
-// HDF5 on our FileSystem: a virtual file driver for writing. HDF5 cannot release what it holds after
-// a write that failed (it was measured to crash), so it never sees one: the first failure is kept
-// and what follows is swallowed. The writer looks at the failure after each step.
+// HDF5 on our FileSystem: a virtual file driver for writing. HDF5 cannot release what it holds
+// after a write that failed (it was measured to crash), so it never sees one: the first failure is
+// kept and what follows is swallowed. The writer looks at the failure after each step.
 #pragma once
 
 #include <hdf5.h>

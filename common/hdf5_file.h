@@ -87,10 +87,15 @@ class H5Writer {
   H5Id file_;
 };
 
+enum class Seal {
+  kCheck,
+  kCheckedBefore,  // by this process a moment ago
+};
+
 // Opens a sealed file; the seal is checked first. Throws InputError naming the file and the part.
 class H5Reader {
  public:
-  explicit H5Reader(const std::filesystem::path& path);
+  explicit H5Reader(const std::filesystem::path& path, Seal seal = Seal::kCheck);
 
   bool Has(const std::string& name) const;
   std::vector<hsize_t> Shape(const std::string& name) const;

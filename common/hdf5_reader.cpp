@@ -42,7 +42,8 @@ std::string CheckSeal(const std::filesystem::path& path) {
   return written;
 }
 
-H5Reader::H5Reader(const std::filesystem::path& path) : path_(path), seal_(CheckSeal(path)) {
+H5Reader::H5Reader(const std::filesystem::path& path, Seal seal)
+    : path_(path), seal_(seal == Seal::kCheck ? CheckSeal(path) : "") {
   hdf5::Quiet();
   file_ = H5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file_.ok()) Fail("HDF5 cannot open it; make it again");

@@ -89,9 +89,8 @@ H5Id H5Writer::Create(const std::string& name, const Shape& shape, hid_t file_ty
 void H5Writer::WriteRaw(const std::string& name, const Shape& shape, hid_t file_type,
                         hid_t memory_type, const void* data) {
   H5Id dataset = Create(name, shape, file_type);
-  const bool written =
-      hdf5::Elements(shape) == 0 ||
-      H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+  const bool written = hdf5::Elements(shape) == 0 || H5Dwrite(dataset.get(), memory_type, H5S_ALL,
+                                                              H5S_ALL, H5P_DEFAULT, data) >= 0;
   Check(dataset.Close() && written, fmt::format("'{}' could not be written", name));
 }
 

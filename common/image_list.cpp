@@ -11,6 +11,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/sha256.h"
 
@@ -29,6 +30,7 @@ std::vector<Entry> ScanFolders(const fs::path& root) {
     if (name.starts_with('.')) continue;
     const std::size_t before = entries.size();
     for (const auto& file : fs::recursive_directory_iterator(folder.path())) {
+      MadeProgress();
       if (file.is_directory() || !IsImageName(file.path())) continue;
       if (!file.is_regular_file()) {
         throw InputError(fmt::format("{}: is no file (a dangling link?); mend or remove it",
@@ -54,6 +56,7 @@ std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) 
   std::istringstream lines(ReadFile(list_file));
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
+    MadeProgress();
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) continue;
     const std::size_t tab = line.find('\t');
@@ -82,6 +85,7 @@ std::string Fingerprint(const ImageList& list) {
   Sha256 hash;
   for (const std::string& name : list.classes) hash.Update(name + "\n");
   for (std::size_t i = 0; i < list.paths.size(); ++i) {
+    MadeProgress();
     hash.Update(fmt::format("{}\t{}\t{}\n", list.paths[i], list.labels[i],
                             fs::file_size(list.root / list.paths[i])));
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/liveness.h"
 
 namespace clipsweep {
 namespace {
@@ -40,7 +41,8 @@ MpiSession::MpiSession(int* argc, char*** argv) : launched_(UnderLauncher()) {
     return;
   }
   int provided = 0;
-  Check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  Check(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
+  threads_allowed_ = provided == MPI_THREAD_MULTIPLE;
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm node = MPI_COMM_NULL;
   Check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
@@ -85,6 +87,7 @@ void MpiComm::Free() {
 
 void MpiComm::AllReduce(void* data, std::size_t count, MPI_Datatype type, std::size_t width,
                         MPI_Op op) {
+  const WaitingForRanks waiting;
   bytes_sent_ += static_cast<std::int64_t>(count * width);
   for (std::size_t at = 0; at < count; at += kMaxCount) {
     const int part = static_cast<int>(std::min(kMaxCount, count - at));
@@ -106,6 +109,7 @@ void MpiComm::MaxFloat(std::span<float> values) {
 }
 
 void MpiComm::AllGather(std::span<const float> mine, std::span<float> all) {
+  const WaitingForRanks waiting;
   if (mine.size() > kMaxCount) {
     throw InternalError("AllGather: more than 2^28 values from one rank; gather in pieces");
   }
@@ -116,6 +120,7 @@ void MpiComm::AllGather(std::span<const float> mine, std::span<float> all) {
 }
 
 std::vector<std::vector<std::int64_t>> MpiComm::Gather(std::span<const std::int64_t> mine) {
+  const WaitingForRanks waiting;
   bytes_sent_ += static_cast<std::int64_t>(mine.size_bytes());
   const auto length = static_cast<std::int64_t>(mine.size());
   std::vector<std::int64_t> lengths(is_root() ? static_cast<std::size_t>(size_) : 0);
@@ -146,6 +151,7 @@ std::vector<std::vector<std::int64_t>> MpiComm::Gather(std::span<const std::int6
 }
 
 void MpiComm::Broadcast(std::span<std::byte> bytes, int root) {
+  const WaitingForRanks waiting;
   if (rank_ == root) bytes_sent_ += static_cast<std::int64_t>(bytes.size());
   for (std::size_t at = 0; at < bytes.size(); at += kMaxCount) {
     const int part = static_cast<int>(std::min(kMaxCount, bytes.size() - at));
@@ -168,6 +174,9 @@ bool MpiComm::Poll(int& from, std::int64_t& value) {
   return true;
 }
 
-void MpiComm::Barrier() { Check(MPI_Barrier(comm_), "MPI_Barrier"); }
+void MpiComm::Barrier() {
+  const WaitingForRanks waiting;
+  Check(MPI_Barrier(comm_), "MPI_Barrier");
+}
 
 }  // namespace clipsweep

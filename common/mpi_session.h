@@ -27,6 +27,12 @@ class MpiSession {
   // Ranks of this machine, this one included, that may run on exactly the same cores.
   int core_sharers() const { return core_sharers_; }
 
+  bool launched() const { return launched_; }
+  // Whether a second thread may call MPI; true without MPI.
+  bool threads_allowed() const { return threads_allowed_; }
+  // Of all ranks; MPI_COMM_NULL without a launcher.
+  MPI_Comm communicator() const { return launched_ ? MPI_COMM_WORLD : MPI_COMM_NULL; }
+
   // Ends MPI in step with the other ranks. Call once, at a point every rank reaches.
   void Finalize();
   // Ends every rank at once with this exit code.
@@ -34,6 +40,7 @@ class MpiSession {
 
  private:
   bool launched_ = false;
+  bool threads_allowed_ = true;
   int local_rank_ = 0;
   int local_size_ = 1;
   int core_sharers_ = 1;

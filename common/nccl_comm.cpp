@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "common/liveness.h"
 
 namespace clipsweep {
 namespace {
@@ -37,6 +38,7 @@ NcclComm::~NcclComm() {
 }
 
 void NcclComm::Wait(const std::string& what) {
+  const WaitingForRanks waiting;
   const auto started = std::chrono::steady_clock::now();
   for (;;) {
     std::string why;

@@ -1,4 +1,5 @@
 #include "common/sha256.h"
+#include "common/liveness.h"
 
 #include <fmt/core.h>
 #include <openssl/evp.h>
@@ -52,6 +53,7 @@ std::string FileSha256(const std::filesystem::path& path, std::uint64_t offset) 
   std::vector<char> buffer(std::size_t{1} << 20);
   while (in) {
     in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    MadeProgress();
     hash.Update(std::as_bytes(std::span(buffer.data(), static_cast<std::size_t>(in.gcount()))));
   }
   if (in.bad()) throw InputError(fmt::format("{}: reading failed", path.string()));

@@ -4,13 +4,14 @@
 #include <exception>
 #include <thread>
 
+#include "common/liveness.h"
 #include "common/signals.h"
 #include "common/workers.h"
 
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kAsk = -2, kFailed = -3, kNone = -1;
+constexpr std::int64_t kAsk = -2, kNone = -1;
 
 }  // namespace
 
@@ -64,7 +65,7 @@ bool WorkQueue::Answer() {
   std::int64_t item = kNone;
   {
     const std::lock_guard lock(mutex_);
-    if (message == kFailed || abandoned_) next_ = count_;
+    if (message == kRankFailed || abandoned_) next_ = count_;
     if (message == kAsk) item = Next();
   }
   if (item == kNone) --waiting_ranks_;
@@ -99,6 +100,7 @@ void WorkQueue::Finish() {
     const std::lock_guard lock(mutex_);
     return none_left_;
   };
+  const WaitingForRanks waiting;
   while (!over()) {
     if (comm_.is_root()) {
       if (Answer()) continue;
@@ -106,7 +108,7 @@ void WorkQueue::Finish() {
       int source = 0;
       std::int64_t item = 0;
       if (!asked_) {  // left early: says so and expects no answer
-        comm_.Post(0, kFailed);
+        comm_.Post(0, kRankFailed);
         return;
       }
       if (comm_.Poll(source, item)) {
@@ -126,6 +128,7 @@ void RunQueue(WorkQueue& queue, int workers,
     try {
       for (std::int64_t item = queue.Take(); item >= 0; item = queue.Take()) {
         work(item, worker);
+        MadeProgress();
         ThrowIfInterrupted();
       }
     } catch (...) {

@@ -1,4 +1,5 @@
 #include "common/workers.h"
+#include "common/liveness.h"
 
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
@@ -38,6 +39,7 @@ struct WorkerPool::State {
            item = next++) {
         (*work)(item, worker);
         ++done;
+        MadeProgress();
       }
     } catch (...) {
       const std::lock_guard lock(mutex);

@@ -11,9 +11,9 @@
 #include "common/class_names.h"
 #include "common/error.h"
 #include "common/feature_file.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/progress.h"
-#include "common/signals.h"
 #include "common/stage_output.h"
 #include "extract/augment.h"
 #include "extract/preprocess.h"
@@ -52,7 +52,9 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
   return made_from;
 }
 
-ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
+}  // namespace
+
+ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute) {
   if (config.decode_workers < 0 || config.decode_workers > 4096) {
     throw UsageError(fmt::format("--workers: {} is not in 0..4096", config.decode_workers));
   }
@@ -74,6 +76,8 @@ ExtractPlan MakePlan(const ExtractConfig& config, const Compute& compute) {
   plan.made_from = MakeProvenance(config, compute, plan);
   return plan;
 }
+
+namespace {
 
 // Joins the shards into OUT in list order without holding all features in memory.
 ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const ShardStore& store) {
@@ -164,6 +168,34 @@ void RefuseSkipped(const ExtractConfig& config, std::int64_t skipped) {
                   config.out.string(), skipped));
 }
 
+// Holds the number of unreadable images to --max-bad. Finished shards are kept, so that the job
+// goes on from them once images are mended or the limit is raised.
+class BadImages {
+ public:
+  explicit BadImages(const ExtractConfig& config) : config_(config) {}
+  void Add(std::int64_t images) { Hold(images, ""); }
+  void Add(const std::vector<SkippedImage>& images) {
+    if (images.empty()) return;
+    const SkippedImage& last = images.back();
+    Hold(static_cast<std::int64_t>(images.size()),
+         fmt::format("; the last: {}: {}", Printable((config_.images / last.path).string()),
+                     last.reason));
+  }
+  std::int64_t count() const { return count_; }
+
+ private:
+  void Hold(std::int64_t images, const std::string& last) {
+    count_ += images;
+    if (config_.max_bad < 0 || count_ <= config_.max_bad) return;
+    throw InputError(
+        fmt::format("--max-bad {}: {} images could not be read{}; mend them or raise the limit",
+                    config_.max_bad, count_, last));
+  }
+
+  const ExtractConfig& config_;
+  std::int64_t count_ = 0;
+};
+
 }  // namespace
 
 std::int64_t DefaultBatch(const Compute& compute) { return compute.on_gpu() ? 128 : 8; }
@@ -175,8 +207,10 @@ std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
 }
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm) {
+  EnterStage("extract: plan");
   ExtractPlan plan;
-  Agree(comm, [&] { plan = MakePlan(config, compute); });
+  Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
+  EnterStage("extract: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
   const ShardStore store(config.out, plan.made_from, config.dtype, plan.shard_images);
@@ -190,21 +224,28 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
     Agree(comm, [&] {
       result = Describe(config, plan);
       RefuseSkipped(config, result.skipped);
+      BadImages(config).Add(result.skipped);
     });
     result.reused_output = true;
     return result;
   }
 
+  EnterStage("extract: look at shards");
   // Each rank looks at some of the shards; the sum tells every rank which are done.
+  std::int64_t bad = 0;  // images of those
   std::vector<std::int64_t> done(static_cast<std::size_t>(plan.shards), 0);
   Agree(comm, [&] {
     for (std::int64_t shard : ItemsOfRank(plan.shards, comm)) {
       const auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
-      if (part) RefuseSkipped(config, static_cast<std::int64_t>(part->skipped.size()));
+      if (part) {
+        RefuseSkipped(config, static_cast<std::int64_t>(part->skipped.size()));
+        bad += static_cast<std::int64_t>(part->skipped.size());
+      }
       done[static_cast<std::size_t>(shard)] = part.has_value() ? 1 : 0;
     }
   });
   comm.SumInt64(done);
+  comm.SumInt64(std::span(&bad, 1));
   std::vector<std::int64_t> remaining;
   for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
     if (done[static_cast<std::size_t>(shard)] == 0) remaining.push_back(shard);
@@ -224,6 +265,9 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   }
   const std::string label =
       comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");
+  EnterStage("extract: encode");
+  BadImages bad_images(config);  // of all ranks before, of this one from here on
+  bad_images.Add(bad);
   PipelineTimes times;
   const auto begin = std::chrono::steady_clock::now();
   {
@@ -233,6 +277,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
                     mine,
                     [&](std::int64_t shard, const Shard& part) {
                       store.Write(shard, part, plan.row_width());
+                      bad_images.Add(part.skipped);
                     },
                     [&](std::int64_t images) { progress.Update(images); });
   }
@@ -240,9 +285,13 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
                                            std::chrono::steady_clock::now() - begin)
                                            .count()};
   ExtractResult result;
+  EnterStage("extract: merge");
+  std::int64_t found = bad_images.count() - bad;
   Agree(comm, [] {});  // every shard is on disk
+  comm.SumInt64(std::span(&found, 1));
   Agree(comm, [&] {
     if (!comm.is_root()) return;
+    BadImages(config).Add(bad + found);
     const ExtractResult merged = Merge(config, plan, store);
     store.RemoveAll();
     if (merged.skipped > 0) {
@@ -250,6 +299,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
                  merged.skipped, plan.list.size(), config.out.string());
     }
   });
+  EnterStage("extract: result");
   Agree(comm, [&] { result = Describe(config, plan); });
   std::vector<std::int64_t> microseconds = {static_cast<std::int64_t>(times.decode_seconds * 1e6),
                                             static_cast<std::int64_t>(times.encode_seconds * 1e6)};

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/signals.h"
 
 namespace clipsweep {
@@ -155,6 +156,7 @@ class Job {
       std::string reason = decode_(ranges_[buffer->shard].first + in_shard, pixels);
       if (!reason.empty()) std::memset(pixels, 0, static_cast<std::size_t>(bytes));
       states_[buffer->shard].reasons[static_cast<std::size_t>(in_shard)] = std::move(reason);
+      MadeProgress();
       decode_ns_ += (Clock::now() - begin).count();
       if (--buffer->undecoded > 0) continue;
       const std::lock_guard lock(mutex_);
@@ -200,6 +202,7 @@ class Job {
   }
 
   void Store(Buffer& buffer, const at::Tensor& features) {
+    MadeProgress();
     ShardState& state = states_[buffer.shard];
     std::copy_n(features.const_data_ptr<float>(), buffer.count * shape_.width,
                 state.features.data() + buffer.at * shape_.width);

@@ -73,6 +73,7 @@ Shard ShardEncoder::Collect(const ShardRange& range, std::vector<float> features
     const std::int64_t image = range.first / plan_.views + i;
     std::string& reason = reasons[static_cast<std::size_t>(i * plan_.views)];
     if (!reason.empty()) {
+      LogWarning("{}: {}; left out", Printable(plan_.PathOf(image).string()), Printable(reason));
       shard.skipped.push_back(
           {image, plan_.list.paths[static_cast<std::size_t>(image)], std::move(reason)});
       continue;

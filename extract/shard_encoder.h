@@ -39,6 +39,9 @@ struct ExtractPlan {
   }
 };
 
+// Reads the list and the checkpoint. Throws Error naming the option or file. In extract_job.cpp.
+ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute);
+
 class ShardEncoder {
  public:
   ShardEncoder(const ExtractConfig& config, const Compute& compute, const ExtractPlan& plan)

@@ -8,6 +8,7 @@
 
 #include "common/class_names.h"
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/progress.h"
 #include "common/sha256.h"
@@ -79,8 +80,10 @@ void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t fi
 }  // namespace
 
 TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm) {
+  EnterStage("text: plan");
   Plan plan;
   Agree(comm, [&] { plan = MakePlan(config, compute); });
+  EnterStage("text: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kTextFormat, plan.made_from, config.if_present);
 
@@ -98,6 +101,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
     std::vector<float> mine(static_cast<std::size_t>(per_rank * item_values), 0.0f);
     std::vector<float> all(mine.size() * static_cast<std::size_t>(comm.size()));
     const auto my_items = ItemsOfRank(items, comm);
+    EnterStage("text: encode");
     Agree(comm, [&] {
       const Tokenizer tokenizer;
       Progress progress("text", "class blocks", static_cast<std::int64_t>(my_items.size()),
@@ -112,6 +116,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
               },
               [&](std::int64_t done) { progress.Update(done); });
     });
+    EnterStage("text: write");
     comm.AllGather(mine, all);
     Agree(comm, [&] {
       if (!comm.is_root()) return;

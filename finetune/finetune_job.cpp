@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/stage_output.h"
 #include "finetune/finetune_plan.h"
@@ -43,9 +44,11 @@ Select ParseSelect(const std::string& name) {
 const char* SelectName(Select select) { return kSelects[static_cast<std::size_t>(select)].second; }
 
 FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute, Comm& comm) {
+  EnterStage("finetune: plan");
   TrainPlan plan;
   Agree(comm, [&] { plan = MakeTrainPlan(config); });
   plan.made_from["device_kind"] = compute.kind();
+  EnterStage("finetune: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kAdapterFormat, plan.made_from, config.if_present);
   if (!output.up_to_date) {
@@ -57,12 +60,14 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
                       config.if_present == IfPresent::kReplaceIfOther, config.save_every},
                      comm);
     const AdapterData data = Train(config, plan, compute, store, comm);
+    EnterStage("finetune: write");
     Agree(comm, [&] {
       if (!comm.is_root()) return;
       WriteAdapterFile(config.out, data);
       store.Remove();
     });
   }
+  EnterStage("finetune: result");
   FinetuneResult result;
   Agree(comm, [&] { result = FromFile(ReadAdapterFile(config.out), CheckSeal(config.out)); });
   result.reused_output = output.up_to_date;

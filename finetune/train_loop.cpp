@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/progress.h"
 #include "common/random.h"
@@ -46,12 +47,14 @@ class Loop {
   }
 
   void Run() {
+    EnterStage("finetune: load");
     if (auto saved = store_.Load(trainer_)) {
       state_ = std::move(*saved);
     } else {
       state_.before = trainer_.Evaluate(plan_.test);
     }
     while (state_.epoch <= config_.epochs && !IsOutOfPatience()) {
+      EnterStage("finetune: epoch");
       RunEpoch();
       FinishEpoch();
       if (state_.epoch <= config_.epochs) store_.SaveIfDue(state_, trainer_);
@@ -59,6 +62,7 @@ class Loop {
   }
 
   AdapterData Result() {
+    EnterStage("finetune: measure");
     if (selection_ != nullptr) trainer_.TakeBest();
     AdapterData data;
     data.keys = trainer_.GatherKeys();
@@ -111,6 +115,7 @@ class Loop {
                 store_.has_state() ? "; the last saved epoch is kept" : ""));
       }
       state_.loss_sum += loss;
+      MadeProgress();
       ++state_.step;
       Show(last - order.begin());
       if (trainer_.interrupted()) {

@@ -94,9 +94,12 @@ class ExperimentCommand final : public Command {
         ("fresh", Switch(&config_.fresh), "make everything anew")
         ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
     // clang-format on
+    bad_images_.Add(options);
   }
 
   void Prepare(const CommonOptions& common) override {
+    config_.skip_bad_images = bad_images_.skip();
+    config_.max_bad = bad_images_.most();
     config_.train = train_;
     config_.val = val_;
     config_.test = test_;
@@ -126,10 +129,18 @@ class ExperimentCommand final : public Command {
                    // the last method at the last shot count and seed
                    {"test", CountsJson(result.test_samples, count(last.top1.back()),
                                        count(last.top5.back()))}};
+    std::vector<std::string> feature_files;
+    for (const char* split : {"train.h5", "val.h5", "test.h5"}) {
+      if (split != std::string("val.h5") || result.tuned_on != "test") {
+        feature_files.push_back((config_.run / split).string());
+      }
+    }
+    NoteSkipped(context, feature_files, output);
     if (context.comm.is_root()) {
       Json kept = output.json;
       kept.erase("stage_seconds");
       kept.erase("run");
+      if (kept["skipped_images"].empty()) kept.erase("skipped_images");
       WriteFileAtomically(config_.run / "results.json", kept.dump(1) + "\n");
       WriteFileAtomically(config_.run / "table.txt", Table(result, config_.seeds.size()));
     }
@@ -138,6 +149,7 @@ class ExperimentCommand final : public Command {
 
  private:
   ExperimentConfig config_;
+  BadImageOptions bad_images_;
   std::string train_, val_, test_, classnames_, run_, shots_ = "1,5,16", seeds_ = "1:6";
 };
 

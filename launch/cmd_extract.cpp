@@ -30,17 +30,13 @@ class ExtractCommand final : public Command {
         ("batch", Optional(&batch_), "images per encoder call; 8 on a CPU, 128 on a GPU")
         ("workers", Default(&config_.decode_workers), "threads that read and decode images; 0: as --threads")
         ("dtype", Default(&dtype_), "how features are stored: f32 or f16")
-        ("on-bad-image", Default(&on_bad_image_), "fail, or skip and record it")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
     // clang-format on
+    bad_images_.Add(options);
   }
 
   void Prepare(const CommonOptions& common) override {
     config_.seed = static_cast<std::uint64_t>(common.seed);
-    if (on_bad_image_ != "fail" && on_bad_image_ != "skip") {
-      throw UsageError(
-          fmt::format("--on-bad-image: '{}' is none; use fail or skip", on_bad_image_));
-    }
     if (batch_) {
       if (*batch_ < 1 || *batch_ > kMostBatch) {
         throw UsageError(fmt::format("--batch: {} is not in 1..{}", *batch_, kMostBatch));
@@ -53,7 +49,8 @@ class ExtractCommand final : public Command {
     config_.list = list_;
     config_.classnames = classnames_;
     config_.dtype = ParseFloatKind(dtype_);
-    config_.skip_bad_images = on_bad_image_ == "skip";
+    config_.skip_bad_images = bad_images_.skip();
+    config_.max_bad = bad_images_.most();
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -83,8 +80,9 @@ class ExtractCommand final : public Command {
  private:
   bool fresh_ = false;
   boost::optional<std::int64_t> batch_;
+  BadImageOptions bad_images_;
   ExtractConfig config_;
-  std::string images_, out_, list_, classnames_, dtype_ = "f32", on_bad_image_ = "fail";
+  std::string images_, out_, list_, classnames_, dtype_ = "f32";
 };
 
 }  // namespace

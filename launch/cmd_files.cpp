@@ -3,75 +3,101 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
-#include <functional>
-#include <map>
 
-#include "common/adapter_file.h"
 #include "common/error.h"
-#include "common/feature_file.h"
 #include "common/log.h"
-#include "common/text_file.h"
 #include "extract/checkpoint.h"
-#include "extract/shard_store.h"
+#include "extract/repair_job.h"
 #include "launch/command.h"
-#include "sweep/sweep_job.h"
+#include "launch/verify_file.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Every kind of sealed file and the reader that checks all of it.
-const std::map<std::string, std::function<void(const fs::path&)>>& Readers() {
-  static const std::map<std::string, std::function<void(const fs::path&)>> readers = {
-      {kFeatureFormat, [](const fs::path& path) { ReadFeatureFile(path); }},
-      {kTextFormat, [](const fs::path& path) { ReadTextFile(path); }},
-      {kSweepFormat, [](const fs::path& path) { ReadSweepFile(path); }},
-      {kAdapterFormat, [](const fs::path& path) { ReadAdapterFile(path); }},
-      {kShardFormat, [](const fs::path& path) { CheckHeader(H5Reader(path), kShardFormat); }}};
-  return readers;
-}
-
-// Checks one file; returns its format. Throws InputError.
-std::string VerifyFile(const fs::path& path) {
-  const std::string format = FormatOf(H5Reader(path));
-  const auto reader = Readers().find(format);
-  if (reader == Readers().end()) {
-    throw InputError(fmt::format("{}: is of no format clipsweep knows ('{}')", path.string(),
-                                 Printable(format)));
-  }
-  reader->second(path);
-  return format;
-}
-
 class VerifyCommand final : public Command {
  public:
   std::string name() const override { return "verify"; }
   std::string summary() const override {
-    return "check that every byte of a file is what was written";
+    return "check that every byte of a file is what was written; --repair a damaged extraction";
   }
-  std::string example() const override { return "clipsweep verify train.h5 text.h5 sweep.h5"; }
+  std::string example() const override {
+    return "clipsweep verify runs/photos\n"
+           "  clipsweep verify train.h5 --repair --model RN50.pt --images photos/train";
+  }
   std::string positional() const override { return "file"; }
 
   void AddOptions(boost::program_options::options_description& options) override {
-    options.add_options()("file", Required(&files_), "files to check");
+    // clang-format off
+    options.add_options()
+        ("file", Required(&files_), "files to check, or folders with .h5 files")
+        ("repair", Switch(&repair_), "compute the damaged part of an extraction again, from:")
+        ("model", Optional(&repairs_.job.model.model), "with --repair: the checkpoint it was made with")
+        ("images", Optional(&images_), "with --repair: the image folder it was made from")
+        ("list", Optional(&list_), "with --repair: the list it was made from, if any")
+        ("classnames", Optional(&classnames_), "with --repair: the class names it was made with, if any")
+        ("trust-checkpoint", Switch(&repairs_.job.model.trusted), "as for extract");
+    // clang-format on
+  }
+
+  void Prepare(const CommonOptions&) override {
+    if (!repair_) return;
+    if (files_.size() != 1) throw UsageError("--repair: takes one file");
+    if (repairs_.job.model.model.empty() || images_.empty()) {
+      throw UsageError("--repair: give --model and --images, which the file was made from");
+    }
+    repairs_.job.out = files_[0];
+    repairs_.job.images = images_;
+    repairs_.job.list = list_;
+    repairs_.job.classnames = classnames_;
   }
 
   CommandOutput Run(const CommandContext& context) override {
     CommandOutput output;
+    std::int64_t repair = 0;
     Agree(context.comm, [&] {
-      if (context.comm.is_root()) output = VerifyAll();
+      if (!context.comm.is_root()) return;
+      repair = repair_ && !IsWhole(files_[0]) ? 1 : 0;
+      if (repair == 0) output = VerifyAll();
     });
-    return output;
+    context.comm.Broadcast(std::as_writable_bytes(std::span(&repair, 1)), 0);
+    return repair == 0 ? output : Repair(context);
   }
 
  private:
+  static bool IsWhole(const std::string& file) {
+    try {
+      VerifyFile(file);
+      return true;
+    } catch (const Error& error) {
+      LogInfo("{}", error.what());
+      return false;
+    }
+  }
+
+  CommandOutput Repair(const CommandContext& context) {
+    const RepairResult result = RunRepair(repairs_, context.compute, context.comm);
+    CommandOutput output;
+    output.text = fmt::format("{}: repaired: {} was damaged; {} of {} shards computed again; {}\n",
+                              files_[0], result.damage, result.shards_computed, result.shards,
+                              result.identical ? "every byte is what was written"
+                                               : "its features are those it was made with");
+    output.json = {{"file", files_[0]},
+                   {"damage", result.damage},
+                   {"shards", result.shards},
+                   {"shards_computed", result.shards_computed},
+                   {"identical", result.identical}};
+    return output;
+  }
+
   CommandOutput VerifyAll() const {
     CommandOutput output;
     output.json["files"] = Json::array();
+    const std::vector<std::string> files = FilesToVerify(files_);
     std::string first_failure;
     int damaged = 0;
-    for (const std::string& file : files_) {
+    for (const std::string& file : files) {
       try {
         const std::string format = VerifyFile(file);
         output.text += fmt::format("{}: whole ({})\n", file, format);
@@ -83,16 +109,19 @@ class VerifyCommand final : public Command {
       }
     }
     if (damaged > 0) {
-      if (files_.size() > 1) {
+      if (files.size() > 1) {
         std::fputs(output.text.c_str(), stdout);
         throw InputError(fmt::format("verify: {} of {} files are damaged; first: {}", damaged,
-                                     files_.size(), first_failure));
+                                     files.size(), first_failure));
       }
       throw InputError(first_failure);
     }
     return output;
   }
 
+  bool repair_ = false;
+  RepairConfig repairs_;
+  std::string images_, list_, classnames_;
   std::vector<std::string> files_;
 };
 

@@ -106,6 +106,7 @@ class FinetuneCommand final : public Command {
         {"untrained", CountsJson(result.samples, result.before.top1, result.before.top5)},
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)},
         {"sha256", result.sha256}};
+    NoteSkipped(context, {cache_, features_, val_}, output);
     return output;
   }
 

@@ -33,6 +33,7 @@ class ZeroshotCommand final : public Command {
                               CountsText(result.samples, result.test.top1, result.test.top5));
     output.json = {{"tuned_on", "none"},
                    {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
+    NoteSkipped(context, {features_}, output);
     return output;
   }
 
@@ -79,6 +80,7 @@ class TipCommand final : public Command {
         {"subset_seed", config_.seed},
         {"zero_shot", CountsJson(result.samples, result.zero_shot.top1, result.zero_shot.top5)},
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
+    NoteSkipped(context, {cache_, features_}, output);
     return output;
   }
 

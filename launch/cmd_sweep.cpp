@@ -143,6 +143,8 @@ class SweepCommand final : public Command {
                    {"test", CountsJson(result.test_samples, last.test.top1,
                                        last.test.top5)},  // of the last cell
                    {"sha256", result.sha256}};
+    const bool own = config_.tune_on == "split" || config_.tune_on == "test";
+    NoteSkipped(context, {cache_, features_, own ? "" : config_.tune_on}, output);
     return output;
   }
 

@@ -2,6 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <filesystem>
+
+#include "common/error.h"
+#include "common/feature_file.h"
+#include "common/log.h"
+
 namespace clipsweep {
 
 std::vector<std::unique_ptr<Command>> AllCommands() {
@@ -47,6 +53,45 @@ void AddModelOptions(boost::program_options::options_description& options, Model
       ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, f16 or bf16")
       ("trust-checkpoint", Switch(&target->trusted), "open a TorchScript archive that is not one of OpenAI's; it can run code");
   // clang-format on
+}
+
+void BadImageOptions::Add(boost::program_options::options_description& options) {
+  // clang-format off
+  options.add_options()
+      ("on-bad-image", Default(&on_bad), "an image that cannot be read: fail, or skip and record it")
+      ("max-bad", Optional(&max_bad), "with skip: stop when more images than this cannot be read");
+  // clang-format on
+}
+
+bool BadImageOptions::skip() const {
+  if (on_bad == "fail" || on_bad == "skip") return on_bad == "skip";
+  throw UsageError(
+      fmt::format("--on-bad-image: '{}' is none; use fail or skip", Printable(on_bad)));
+}
+
+std::int64_t BadImageOptions::most() const {
+  if (!max_bad) return -1;
+  if (*max_bad < 0) throw UsageError(fmt::format("--max-bad: {} is not 0 or more", *max_bad));
+  if (!skip()) {
+    throw UsageError("--max-bad: counts images that are skipped; give --on-bad-image skip too");
+  }
+  return *max_bad;
+}
+
+void NoteSkipped(const CommandContext& context, const std::vector<std::string>& feature_files,
+                 CommandOutput& output) {
+  if (!context.comm.is_root()) return;
+  Json skipped = Json::object();
+  std::string note;
+  for (const std::string& path : feature_files) {
+    if (path.empty() || !std::filesystem::exists(path) || skipped.contains(path)) continue;
+    const std::size_t count = ReadSkipped(H5Reader(path, Seal::kCheckedBefore)).size();
+    if (count == 0) continue;
+    skipped[path] = count;
+    note += fmt::format("{}{} of {}", note.empty() ? "" : ", ", count, path);
+  }
+  if (!note.empty()) output.text += fmt::format("not counted, unreadable images: {}\n", note);
+  output.json["skipped_images"] = skipped;
 }
 
 }  // namespace clipsweep

@@ -1,6 +1,7 @@
 // What a command is to main.cpp: a name, options bound to a config struct, and a run.
 #pragma once
 
+#include <boost/optional.hpp>
 #include <boost/program_options.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -21,7 +22,8 @@ struct CommonOptions {
   std::string comm = "auto";
   int threads = 0;  // 0: the machine's cores divided by the ranks on it
   std::int64_t seed = 1;
-  std::string json;  // file for the machine-readable result
+  double stall_timeout = 1800;  // seconds; 0: ranks that hang are waited for
+  std::string json;             // file for the machine-readable result
   std::string log_level = "info";
   bool quiet = false;
 };
@@ -89,6 +91,21 @@ inline boost::program_options::typed_value<bool>* Switch(bool* target) {
 
 // --model, --activation, --precision, --trust-checkpoint.
 void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target);
+
+// --on-bad-image and --max-bad.
+struct BadImageOptions {
+  std::string on_bad = "fail";
+  boost::optional<std::int64_t> max_bad;
+
+  void Add(boost::program_options::options_description& options);
+  bool skip() const;          // throws UsageError for another word than fail or skip
+  std::int64_t most() const;  // -1: any number; throws UsageError
+};
+
+// To a result: which of the feature files it stands on lack images that could not be read. On rank
+// 0; the files have been checked already.
+void NoteSkipped(const CommandContext& context, const std::vector<std::string>& feature_files,
+                 CommandOutput& output);
 
 // {"samples", "top1", "top5", "top1_accuracy", "top5_accuracy"}: counts, and fractions of 1.
 Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5);

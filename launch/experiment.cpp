@@ -92,6 +92,8 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
     job.out = config.run / (split + ".h5");
     if (split == "train") job.views = config.views;
     job.seed = static_cast<std::uint64_t>(config.seed);
+    job.skip_bad_images = config.skip_bad_images;
+    job.max_bad = config.max_bad;
     if (config.fresh) job.if_present = IfPresent::kRecompute;
     const ExtractResult done =
         clock.Time("extract " + split, [&] { return RunExtract(job, compute, comm); });

@@ -27,6 +27,8 @@ struct ExperimentConfig {
   std::string alpha = "0.5:2.5:0.02", beta = "3:7:0.1";
   std::string tune = "val";  // "val", or "test" (labelled)
   std::int64_t views = 1;    // of the training images
+  bool skip_bad_images = false;
+  std::int64_t max_bad = -1;  // of each folder
   std::int64_t epochs = 20, batch = 256;
   double lr = 1e-3;
   std::int64_t seed = 1;

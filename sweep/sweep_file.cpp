@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/error.h"
 
@@ -72,6 +73,21 @@ void TakeExact(const SweepData& data, std::size_t s, std::size_t r, SweepCell& c
   cell.exact_beta = data.beta[static_cast<std::size_t>(best - first)];
 }
 
+namespace {
+
+// 0 <= top1 <= top5 <= samples, everywhere.
+void CheckCounts(const H5Reader& file, const std::vector<std::int64_t>& top1,
+                 const std::vector<std::int64_t>& top5, std::int64_t samples, const char* name) {
+  for (std::size_t i = 0; i < top1.size(); ++i) {
+    if (top1[i] < 0 || top1[i] > top5[i] || top5[i] > samples) {
+      file.Fail(fmt::format("'{}' has {} of top-5 {} right at {}, of {} samples", name, top1[i],
+                            top5[i], i, samples));
+    }
+  }
+}
+
+}  // namespace
+
 SweepData ReadSweepData(const std::filesystem::path& path) {
   const H5Reader file(path);
   CheckHeader(file, kSweepFormat);
@@ -118,6 +134,16 @@ SweepData ReadSweepData(const std::filesystem::path& path) {
   const auto test1 = table("test_top1", &H5Reader::Int64s, by_cell);
   const auto test5 = table("test_top5", &H5Reader::Int64s, by_cell);
   result.points = static_cast<std::int64_t>(data.alpha.size() * data.beta.size());
+  CheckCounts(file, data.top1, data.top5, result.tune_samples, "top1");
+  CheckCounts(file, tuned1, tuned5, result.tune_samples, "tuned_top1");
+  CheckCounts(file, test1, test5, result.test_samples, "test_top1");
+  for (const std::vector<double>* numbers :
+       std::initializer_list<const std::vector<double>*>{&data.alpha, &data.beta, &alpha, &beta}) {
+    if (numbers->empty() ||
+        !std::all_of(numbers->begin(), numbers->end(), [](double v) { return std::isfinite(v); })) {
+      file.Fail("its grid is empty or not finite");
+    }
+  }
   for (std::size_t i = 0; i < cells; ++i) {
     SweepCell& cell = result.cells.emplace_back();
     cell.shots = data.shots[i / seeds];

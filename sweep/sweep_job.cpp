@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/stage_output.h"
 #include "sweep/inputs.h"
@@ -42,9 +43,11 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
 }  // namespace
 
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm) {
+  EnterStage("sweep: plan");
   SweepPlan plan;
   Agree(comm, [&] { plan = MakeSweepPlan(config, comm.rank(), comm.size()); });
   plan.made_from["device_kind"] = compute.kind();
+  EnterStage("sweep: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kSweepFormat, plan.made_from, config.if_present);
   SweepResult result;
@@ -65,6 +68,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
                    {config.resume, config.if_present == IfPresent::kRecompute,
                     config.if_present == IfPresent::kReplaceIfOther, config.save_every},
                    comm);
+  EnterStage("sweep: count");
   const auto counts = CountGrid(plan.inputs.problem, tune, tasks.tasks,
                                 {config.partition, compute, "sweep", &store}, comm);
   const std::int64_t points = plan.alpha.count * plan.beta.count;
@@ -103,6 +107,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   untrained.width = plan.inputs.problem.width;
   untrained.classes = plan.inputs.problem.classes;
   untrained.text = plan.zero_shot_text.empty() ? plan.inputs.problem.text : plan.zero_shot_text;
+  EnterStage("sweep: test");
   result.zero_shot = CountZeroShot(untrained, plan.test, compute, comm);
   result.tune_zero_shot = result.zero_shot;
   if (plan.tuned_on != "test") {
@@ -119,6 +124,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   result.tune_samples = tune.count();
   result.test_samples = plan.test.count();
   data.result = result;
+  EnterStage("sweep: write");
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     WriteSweepFile(config.out, data);

@@ -1,5 +1,5 @@
-// libFuzzer target: any bytes as a safetensors file end in a header or a SafetensorsError, and what a header
-// promises lies inside the file.
+// libFuzzer target: any bytes as a safetensors file end in a header or a SafetensorsError, and what
+// a header promises lies inside the file.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,0 +1,73 @@
+#include "common/child.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "common/error.h"
+#include "common/liveness.h"
+
+namespace clipsweep {
+namespace {
+
+void Send(int fd, const std::string& text) {
+  std::size_t sent = 0;
+  while (sent < text.size()) {
+    const ssize_t n = ::write(fd, text.data() + sent, text.size() - sent);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) ::_exit(2);
+    sent += static_cast<std::size_t>(n);
+  }
+}
+
+[[noreturn]] void Work(
+    const std::function<void(const std::function<void(const std::string&)>& send)>& work, int fd,
+    unsigned limit_seconds) {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) std::signal(signal, SIG_DFL);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  ::alarm(limit_seconds);
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  ::dup2(nowhere, STDERR_FILENO);  // what libraries say of a damaged file
+  try {
+    work([&](const std::string& text) { Send(fd, text); });
+  } catch (...) {
+    ::_exit(1);
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+ChildResult RunInChild(
+    const std::function<void(const std::function<void(const std::string&)>& send)>& work,
+    unsigned limit_seconds) {
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw InternalError("no pipe can be made");
+  const pid_t child = ::fork();
+  if (child < 0) throw InternalError("no process can be started; look at ulimit -u");
+  if (child == 0) Work(work, pipe[1], limit_seconds);
+  ::close(pipe[1]);
+  ChildResult result;
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    const ssize_t n = ::read(pipe[0], buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    MadeProgress();
+    result.output.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  ::close(pipe[0]);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  result.ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return result;
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,207 @@
+#include "extract/repair_job.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "common/atomic_file.h"
+#include "common/child.h"
+#include "common/damage.h"
+#include "common/error.h"
+#include "common/feature_file.h"
+#include "common/hdf5_file.h"
+#include "common/liveness.h"
+#include "common/log.h"
+#include "extract/shard_encoder.h"
+#include "extract/shard_store.h"
+
+namespace clipsweep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned kLimitSeconds = 24 * 3600;
+
+using Send = std::function<void(const std::string&)>;
+
+// What the damaged file says of itself.
+struct Remains {
+  Provenance made_from;
+  std::string content_sha256, seal;  // "" when not readable
+  bool skipped = false;              // it leaves images out
+};
+
+std::string SealLine(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string line;
+  std::getline(in, line);
+  return line.size() > 64 ? line.substr(line.size() - 64) : "";
+}
+
+Remains ReadRemains(const fs::path& path) {
+  const ChildResult child = RunInChild(
+      [&](const Send& send) {
+        const H5Reader file(path, Seal::kCheckedBefore);
+        CheckHeader(file, kFeatureFormat);
+        std::string text;
+        for (const auto& [name, value] : ReadProvenance(file)) text += name + "\n" + value + "\n";
+        text += "content\n" + file.TextAttribute("content_sha256") + "\n";
+        text += std::string("skipped\n") + (file.Has("skipped_index") ? "yes" : "no") + "\n";
+        send(text);
+      },
+      kLimitSeconds);
+  if (!child.ended) {
+    throw InputError(
+        fmt::format("{}: is damaged where it says how it was made; run clipsweep "
+                    "extract --fresh with the options it was made with",
+                    path.string()));
+  }
+  Remains remains;
+  std::istringstream lines(child.output);
+  std::string name, value;
+  while (std::getline(lines, name) && std::getline(lines, value)) remains.made_from[name] = value;
+  remains.content_sha256 = remains.made_from.at("content");
+  remains.skipped = remains.made_from.at("skipped") == "yes";
+  remains.made_from.erase("content");
+  remains.made_from.erase("skipped");
+  remains.seal = SealLine(path);
+  return remains;
+}
+
+// "3 random-resized-crop.. seed 7" -> 3 and 7.
+void TakeViews(const std::string& text, ExtractConfig& job) {
+  std::istringstream words(text);
+  std::string word, last;
+  words >> job.views;
+  while (words >> word) last = word;
+  std::from_chars(last.data(), last.data() + last.size(), job.seed);
+}
+
+ExtractConfig JobOf(const RepairConfig& config, const Remains& remains) {
+  ExtractConfig job = config.job;
+  const auto value = [&](const char* name) {
+    const auto found = remains.made_from.find(name);
+    if (found == remains.made_from.end()) {
+      throw InputError(fmt::format("{}: does not say its {}: it was imported, not extracted",
+                                   job.out.string(), name));
+    }
+    return found->second;
+  };
+  job.dtype = ParseFloatKind(value("dtype"));
+  job.model.precision = value("precision");
+  job.batch = 0;
+  const std::string batch = value("batch");
+  std::from_chars(batch.data(), batch.data() + batch.size(), job.batch);
+  if (remains.made_from.contains("views")) TakeViews(value("views"), job);
+  job.skip_bad_images = job.skip_bad_images || remains.skipped;
+  job.if_present = IfPresent::kReplaceIfOther;
+  return job;
+}
+
+// In the child: writes every shard all of whose rows can be read. Sends a line for each.
+void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& store,
+             const Send& send) {
+  const H5Reader file(path, Seal::kCheckedBefore);
+  const auto skipped = ReadSkipped(file);
+  std::set<std::int64_t> left_out;
+  for (const SkippedImage& image : skipped) left_out.insert(image.index);
+  const auto width = static_cast<hsize_t>(plan.width);
+  const auto further = static_cast<hsize_t>(plan.row_width() - plan.width);
+  hsize_t row = 0;
+  for (std::int64_t number = 0; number < plan.shards; ++number) {
+    Shard shard;
+    const std::int64_t first = number * plan.shard_images, end = first + plan.ImagesIn(number);
+    for (std::int64_t image = first; image < end; ++image) {
+      if (!left_out.contains(image)) shard.rows.push_back(image);
+    }
+    for (const SkippedImage& image : skipped) {
+      if (image.index >= first && image.index < end) shard.skipped.push_back(image);
+    }
+    const hsize_t start = row;
+    row += shard.rows.size();
+    try {
+      std::vector<float> plain(shard.rows.size() * width), views(shard.rows.size() * further);
+      file.FloatRows("features", start, width, plain);
+      if (further > 0) file.FloatRows("views", start, further, views);
+      for (std::size_t i = 0; i < shard.rows.size(); ++i) {
+        const auto at = static_cast<std::ptrdiff_t>(i);
+        const auto w = static_cast<std::ptrdiff_t>(width), f = static_cast<std::ptrdiff_t>(further);
+        shard.features.insert(shard.features.end(), plain.begin() + at * w,
+                              plain.begin() + (at + 1) * w);
+        shard.features.insert(shard.features.end(), views.begin() + at * f,
+                              views.begin() + (at + 1) * f);
+      }
+    } catch (const Error&) {
+      continue;
+    }
+    store.Write(number, shard, plan.row_width());
+    send("shard\n");
+  }
+}
+
+// Rank 0. Throws InputError when model or images are others.
+void PrepareShards(const ExtractConfig& job, const Compute& compute, const Remains& remains) {
+  const ExtractPlan plan = MakeExtractPlan(job, compute);
+  const std::string difference = Difference(remains.made_from, plan.made_from);
+  if (!difference.empty()) {
+    throw InputError(fmt::format("{}: was made from other input: {}; give what it was made from",
+                                 job.out.string(), Printable(difference)));
+  }
+  const OutputLock lock(job.out);
+  const ShardStore store(job.out, plan.made_from, job.dtype, plan.shard_images);
+  store.Prepare(/*fresh=*/true);
+  // What a crash of HDF5 over a damaged file leaves is sealed shards and perhaps one temporary.
+  RunInChild([&](const Send& send) { Salvage(job.out, plan, store, send); }, kLimitSeconds);
+}
+
+bool ContentIs(const fs::path& path, const std::string& content_sha256) {
+  return H5Reader(path).TextAttribute("content_sha256") == content_sha256;
+}
+
+}  // namespace
+
+RepairResult RunRepair(const RepairConfig& config, const Compute& compute, Comm& comm) {
+  EnterStage("repair: salvage");
+  RepairResult result;
+  const fs::path& path = config.job.out;
+  Remains remains;
+  ExtractConfig job;
+  Agree(comm, [&] {
+    if (comm.is_root()) result.damage = LocateDamage(path).Describe();
+    remains = ReadRemains(path);
+    job = JobOf(config, remains);
+  });
+  Agree(comm, [&] {
+    if (comm.is_root()) PrepareShards(job, compute, remains);
+  });
+  ExtractResult made = RunExtract(job, compute, comm);
+  std::int64_t same = 0;
+  Agree(comm, [&] { same = ContentIs(path, remains.content_sha256) ? 1 : 0; });
+  if (same == 0) {
+    if (comm.is_root()) {
+      LogWarning("{}: rows that looked sound were not; all of it is computed again", path.string());
+    }
+    job.if_present = IfPresent::kRecompute;
+    made = RunExtract(job, compute, comm);
+    Agree(comm, [&] {
+      if (!ContentIs(path, remains.content_sha256)) {
+        throw InputError(
+            fmt::format("{}: computed anew, its features are not those it held; it "
+                        "was made on another kind of processor or by another build",
+                        path.string()));
+      }
+    });
+  }
+  result.shards = made.shards_computed + made.shards_reused;
+  result.shards_computed = made.shards_computed;
+  result.identical = made.sha256 == remains.seal;
+  return result;
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,275 @@
+#include "launch/program.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "common/atomic_file.h"
+#include "common/choose_comm.h"
+#include "common/error.h"
+#include "common/liveness.h"
+#include "common/log.h"
+#include "common/mpi_session.h"
+#include "common/progress.h"
+#include "common/provenance.h"
+#include "common/signals.h"
+#include "common/watchdog.h"
+#include "launch/command.h"
+#include "launch/config_file.h"
+
+namespace clipsweep {
+namespace {
+
+namespace po = boost::program_options;
+
+struct Parsed {
+  std::unique_ptr<Command> command;
+  CommonOptions common;
+  std::string help;  // not empty: print and leave
+};
+
+std::string Overview() {
+  std::string text =
+      "clipsweep: CLIP features at scale, Tip-Adapter sweeps and fine-tuning over MPI ranks\n\n"
+      "usage: clipsweep COMMAND [options]        clipsweep COMMAND --help\n\n";
+  for (const auto& command : AllCommands()) {
+    text += fmt::format("  {:<12} {}\n", command->name(), command->summary());
+  }
+  return text + "\nEach command also runs under mpirun -np N.\n";
+}
+
+void AddCommon(po::options_description& options, CommonOptions& common) {
+  // clang-format off
+  options.add_options()
+      ("config", po::value<std::string>(), "read options from this file, as lines of name = value")
+      ("json", Optional(&common.json), "write the result to this file as JSON")
+      ("device", Default(&common.device), "auto, cpu or cuda")
+      ("comm", Default(&common.comm), "collectives: auto, mpi or nccl (one GPU per rank)")
+      ("threads", Default(&common.threads), "CPU worker threads of each rank; 0: its share of the cores")
+      ("seed", Default(&common.seed), "of the order of samples in training")
+      ("stall-timeout", Default(&common.stall_timeout), "end the job when a rank is silent or does not get on for so many seconds; 0: never")
+      ("log-level", Default(&common.log_level), "debug, info, warning, error or off")
+      ("quiet", Switch(&common.quiet), "no progress, only warnings and errors")
+      ("help", "print this");
+  // clang-format on
+}
+
+// Boost's wording, made to name the option and say what to do.
+std::string OptionProblem(const std::string& command, const std::exception& error) {
+  return fmt::format("{}: {}; see clipsweep {} --help", command, error.what(), command);
+}
+
+Parsed Parse(int argc, char** argv) {
+  Parsed parsed;
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name.empty() || name == "--help" || name == "-h" || name == "help") {
+    if (name.empty()) throw UsageError("no command; see clipsweep --help");
+    parsed.help = Overview();
+    return parsed;
+  }
+  if (name == "--version") {
+    parsed.help = fmt::format("clipsweep {}\n", kVersion);
+    return parsed;
+  }
+  for (auto& command : AllCommands()) {
+    if (command->name() == name) parsed.command = std::move(command);
+  }
+  if (!parsed.command) {
+    throw UsageError(fmt::format("'{}' is not a command; see clipsweep --help", Printable(name)));
+  }
+  po::options_description own("options", 100), common("common options", 100), all;
+  parsed.command->AddOptions(own);
+  AddCommon(common, parsed.common);
+  all.add(own).add(common);
+  po::positional_options_description words;
+  const std::string positional = parsed.command->positional();
+  if (!positional.empty()) words.add(positional.c_str(), -1);
+  try {
+    po::variables_map values;
+    po::store(po::command_line_parser(argc - 1, argv + 1).options(all).positional(words).run(),
+              values);
+    if (values.count("help") > 0) {
+      std::ostringstream text;
+      text << "clipsweep " << name << ": " << parsed.command->summary() << "\n\n"
+           << own << "\n"
+           << common << "\nexample:\n  " << parsed.command->example() << "\n";
+      parsed.help = text.str();
+      return parsed;
+    }
+    if (values.count("config") > 0) {
+      const std::string path = values["config"].as<std::string>();
+      StoreConfig(ReadFile(path, 1 << 20), all, values);
+    }
+    po::notify(values);
+  } catch (const po::error& error) {
+    throw UsageError(OptionProblem(name, error));
+  }
+  return parsed;
+}
+
+// One line: what follows a line break (a library's stack trace) goes to the debug log.
+void PrintError(const std::string& message) {
+  const std::size_t end = message.find('\n');
+  if (end != std::string::npos) LogDebug("{}", message);
+  std::fprintf(stderr, "clipsweep: %s\n", message.substr(0, end).c_str());
+  std::fflush(stderr);
+}
+
+// Ranks that fail together speak in turn, so that the first to print ends the others before they
+// do: `turn` 0 speaks at once.
+void WaitForTurn(int turn, std::chrono::milliseconds step, int code) {
+  const auto until = std::chrono::steady_clock::now() + turn * step;
+  while (std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (IsInterrupted()) std::_Exit(code);  // another rank has spoken: its abort sent us SIGTERM
+  }
+}
+
+// An error of this rank alone.
+[[noreturn]] void AbortWith(MpiSession& session, int code, const std::string& message) {
+  Comm& comm = session.world();
+  WaitForTurn(std::min(comm.rank(), 4), std::chrono::milliseconds(100), code);
+  PrintError(comm.size() > 1 ? fmt::format("rank {} of {}: {}", comm.rank(), comm.size(), message)
+                             : message);
+  std::fflush(stdout);
+  if (!comm.is_root()) comm.Post(0, kRankFailed);  // the SIGTERM that follows is no user's
+  session.Abort(code);
+}
+
+// On the watchdog's thread.
+[[noreturn]] void EndStalled(MpiSession& session, const std::string& message) {
+  constexpr auto kCode = static_cast<int>(ExitCode::kInternal);
+  if (message.empty()) std::_Exit(kCode);  // the launcher is gone, and with it who reads us
+  const int rank = session.world().rank();
+  WaitForTurn(std::clamp(rank - 1, 0, 3), std::chrono::milliseconds(1100), kCode);
+  PrintError(message);
+  if (session.launched()) KillLauncherAfter(std::chrono::seconds(5));
+  std::thread([] {
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    std::_Exit(kCode);  // MPI_Abort waits for a network that is gone
+  }).detach();
+  session.Abort(kCode);
+}
+
+// Whether another rank has said that it aborts; what it says may be on its way still.
+bool AnyRankFailed(Comm& comm) {
+  for (int tries = 0; tries < (comm.size() > 1 ? 20 : 0); ++tries) {
+    int from = 0;
+    std::int64_t value = 0;
+    while (comm.Poll(from, value)) {
+      if (value == kRankFailed) return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+std::unique_ptr<Watchdog> StartWatchdog(double seconds, MpiSession& session) {
+  if (!std::isfinite(seconds) || seconds < 0 || seconds > 1e7) {
+    throw UsageError(fmt::format("--stall-timeout: {} is not in 0..1e7 seconds", seconds));
+  }
+  if (seconds == 0) return nullptr;
+  if (!session.threads_allowed()) {
+    LogWarning("--stall-timeout: this MPI allows no second thread; hanging ranks are not noticed");
+    return nullptr;
+  }
+  const auto limit = std::chrono::milliseconds(
+      std::max<std::int64_t>(200, static_cast<std::int64_t>(std::llround(seconds * 1000))));
+  return std::make_unique<Watchdog>(
+      session.communicator(), limit,
+      [&session](const std::string& message) { EndStalled(session, message); });
+}
+
+int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog>& watchdog) {
+  Comm& world = session.world();
+  if (!parsed.help.empty()) {
+    if (world.is_root()) std::fputs(parsed.help.c_str(), stdout);
+    return 0;
+  }
+  std::optional<Compute> compute;
+  Agree(world, [&] {
+    LogLevel level = ParseLogLevel(parsed.common.log_level);
+    // What all ranks would say alike, rank 0 says; --log-level debug lets every rank speak.
+    const bool terse = parsed.common.quiet || (!world.is_root() && level == LogLevel::kInfo);
+    if (terse) level = std::max(level, LogLevel::kWarning);
+    InitLog(level, world.rank(), world.size());
+    if (parsed.common.quiet) DisableProgress();
+    watchdog = StartWatchdog(parsed.common.stall_timeout, session);
+    compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
+                            session.core_sharers());
+  });
+  std::unique_ptr<Comm> nccl;
+  Agree(world, [&] {
+    nccl = ChooseComm(parsed.common.comm, *compute, session.local_size(),
+                      parsed.common.stall_timeout, world);
+  });
+  Comm& comm = nccl ? *nccl : world;
+  Agree(world, [&] { parsed.command->Prepare(parsed.common); });
+  const auto started = std::chrono::steady_clock::now();
+  CommandOutput output = parsed.command->Run({parsed.common, *compute, comm});
+  Agree(comm, [&] {
+    if (!comm.is_root()) return;
+    std::fputs(output.text.c_str(), stdout);
+    if (parsed.common.json.empty()) return;
+    Json json = {
+        {"command", parsed.command->name()},
+        {"version", kVersion},
+        {"ranks", comm.size()},
+        {"comm", comm.name()},
+        {"threads", compute->workers},
+        {"device", compute->device},
+        {"seconds",
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()}};
+    json.update(output.json);
+    WriteFileAtomically(parsed.common.json,
+                        json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  });
+  return 0;
+}
+
+}  // namespace
+
+int RunProgram(int argc, char** argv) {
+  std::optional<MpiSession> session;
+  try {
+    session.emplace(&argc, &argv);
+  } catch (const std::exception& error) {
+    PrintError(error.what());
+    return static_cast<int>(ExitCode::kInternal);
+  }
+  InstallSignalHandlers();
+  int code = 0;
+  std::unique_ptr<Watchdog> watchdog;
+  try {
+    Parsed parsed;
+    Agree(session->world(), [&] { parsed = Parse(argc, argv); });
+    code = Dispatch(parsed, *session, watchdog);
+  } catch (const AgreedError& error) {
+    if (session->world().is_root()) PrintError(error.what());
+    code = static_cast<int>(error.code());
+  } catch (const Interrupted& stop) {
+    // Every rank got the signal; rank 0 speaks for all, unless it came from a rank's abort.
+    if (!session->world().is_root()) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+    } else if (!AnyRankFailed(session->world())) {
+      PrintError(stop.what() + std::string("; finished parts are kept"));
+    }
+    session->Abort(128 + stop.signal());
+  } catch (const std::exception& error) {
+    const auto [exit_code, message] = DescribeError(error);
+    AbortWith(*session, static_cast<int>(exit_code), message);
+  }
+  if (watchdog) watchdog->Stop();
+  session->Finalize();
+  return code;
+}
+
+}  // namespace clipsweep
