@@ -14,7 +14,8 @@
 namespace clipsweep {
 namespace {
 
-constexpr hsize_t kChunkBytes = hsize_t{1} << 20;
+// What one checksum covers, and so what a repair has to compute again.
+constexpr hsize_t kChunkBytes = hsize_t{1} << 17;
 
 H5Id HalfType() {
   // IEEE binary16, the layout h5py gives numpy.float16.

@@ -1,8 +1,9 @@
 #include "common/watchdog.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,18 +155,25 @@ void KillLauncherAfter(std::chrono::seconds grace) {
   std::getline(std::ifstream(fmt::format("/proc/{}/comm", launcher)), name);
   const auto ours = {"mpirun", "orterun", "orted", "prte", "prted"};
   if (std::find(ours.begin(), ours.end(), name) == ours.end()) return;
+  const auto handle = static_cast<int>(::syscall(SYS_pidfd_open, launcher, 0));
+  if (handle < 0) return;
   const pid_t child = ::fork();
   if (child > 0) ::waitpid(child, nullptr, 0);
-  if (child != 0) return;
+  if (child != 0) {
+    ::close(handle);
+    return;
+  }
   // Only calls that are safe in the child of a process with threads.
   if (::fork() != 0) ::_exit(0);
   ::setsid();
-  for (int fd = 0; fd < 1024; ++fd) ::close(fd);  // the launcher reads them to their end
-  for (std::int64_t tenth = 0; tenth < 10 * grace.count(); ++tenth) {
-    ::usleep(100'000);
-    if (::kill(launcher, 0) != 0) ::_exit(0);
+  for (int fd = 0; fd < 1024; ++fd) {
+    if (fd != handle) ::close(fd);  // the launcher reads our output to its end
   }
-  ::kill(launcher, SIGKILL);
+  pollfd ended{handle, POLLIN, 0};
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(grace).count();
+  if (::poll(&ended, 1, static_cast<int>(milliseconds)) == 0) {
+    ::syscall(SYS_pidfd_send_signal, handle, SIGKILL, nullptr, 0);
+  }
   ::_exit(0);
 }
 

@@ -34,7 +34,7 @@ class StateStore {
   struct Options {
     bool resume = false, discard = false;
     bool replace_other = false;      // under resume: a state made from other input is removed
-    std::chrono::seconds every{10};  // between savings at the ends of epochs; 0: never
+    std::chrono::milliseconds every{10'000};  // between savings at the ends of epochs; 0: never
   };
   // Collective. Throws AgreedError when a state is there and neither resume nor discard is asked
   // for, or it was made from other input.

@@ -71,7 +71,7 @@ class VerifyCommand final : public Command {
       VerifyFile(file);
       return true;
     } catch (const Error& error) {
-      LogInfo("{}", error.what());
+      LogDebug("{}", error.what());
       return false;
     }
   }

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <cmath>
+
 #include "common/error.h"
 #include "finetune/finetune_job.h"
 #include "launch/command.h"
@@ -56,10 +58,10 @@ class FinetuneCommand final : public Command {
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     config_.select = ParseSelect(select_);
     config_.learn = ParseLearn(learn_);
-    if (save_every_ < 0 || save_every_ > 86400) {
+    if (!(save_every_ >= 0 && save_every_ <= 86400)) {
       throw UsageError(fmt::format("--save-every: {} is not in 0..86400", save_every_));
     }
-    config_.save_every = std::chrono::seconds(save_every_);
+    config_.save_every = std::chrono::milliseconds(std::llround(save_every_ * 1000));
     if (fresh_ && config_.resume)
       throw UsageError("--resume: contradicts --fresh; give one of them");
     config_.seed = common.seed;
@@ -114,7 +116,7 @@ class FinetuneCommand final : public Command {
   bool fresh_ = false;
   FinetuneConfig config_;
   std::string cache_, features_, text_, sweep_, val_, out_, select_ = "last", learn_ = "keys";
-  std::int64_t save_every_ = 10;
+  double save_every_ = 10;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <cmath>
 #include <map>
 
 #include "common/atomic_file.h"
@@ -73,12 +74,12 @@ class SweepCommand final : public Command {
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     if (!shots_.empty()) config_.shots = ParseIntegers(shots_, "--shots", 1);
     config_.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
-    if (save_every_ < 0 || save_every_ > 86400) {
+    if (!(save_every_ >= 0 && save_every_ <= 86400)) {
       throw UsageError(fmt::format("--save-every: {} is not in 0..86400", save_every_));
     }
     if (fresh_ && config_.resume)
       throw UsageError("--resume: contradicts --fresh; give one of them");
-    config_.save_every = std::chrono::seconds(save_every_);
+    config_.save_every = std::chrono::milliseconds(std::llround(save_every_ * 1000));
     config_.partition = ParsePartition(partition_);
   }
 
@@ -181,7 +182,7 @@ class SweepCommand final : public Command {
   }
 
   bool fresh_ = false;
-  std::int64_t save_every_ = 30;
+  double save_every_ = 30;
   SweepConfig config_;
   std::string cache_, adapter_, features_, text_, out_, csv_, html_, shots_, seeds_ = "1",
                                                                              partition_ = "samples";

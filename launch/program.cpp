@@ -260,7 +260,10 @@ int RunProgram(int argc, char** argv) {
     if (!session->world().is_root()) {
       std::this_thread::sleep_for(std::chrono::seconds(1));
     } else if (!AnyRankFailed(session->world())) {
-      PrintError(stop.what() + std::string("; finished parts are kept"));
+      PrintError(
+          stop.what() +
+          std::string(
+              " (of a user, a scheduler or a launcher that lost a rank); finished parts are kept"));
     }
     session->Abort(128 + stop.signal());
   } catch (const std::exception& error) {

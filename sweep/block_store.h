@@ -32,7 +32,7 @@ class BlockStore {
   struct Options {
     bool resume = false, discard = false;
     bool replace_other = false;  // under resume: items made from other input are removed
-    std::chrono::seconds every{30};
+    std::chrono::milliseconds every{30'000};
   };
   BlockStore(const std::filesystem::path& out, const Provenance& made_from, const Options& options,
              Comm& comm);
@@ -40,7 +40,7 @@ class BlockStore {
   // What was loaded; empty on ranks other than 0.
   const std::vector<FinishedItems>& loaded() const { return loaded_; }
 
-  std::chrono::seconds every() const { return options_.every; }
+  std::chrono::milliseconds every() const { return options_.every; }
   // Any thread. Replaces what this worker saved before in this run.
   void Save(int worker, const std::vector<std::int64_t>& items,
             const std::vector<const TaskCounts*>& counts, bool all_edges);

@@ -6,12 +6,15 @@
 #include <cmath>
 #include <cstdlib>
 #include <sstream>
+#include <unordered_set>
 
 #include "common/error.h"
 #include "common/log.h"
 
 namespace clipsweep {
 namespace {
+
+constexpr std::int64_t kMostIntegers = 100'000;
 
 constexpr std::int64_t kMaxPoints = 1'000'000;  // along one axis
 constexpr double kMostValue = 1e6;              // keeps float32 logits finite
@@ -91,7 +94,8 @@ std::vector<std::int64_t> ParseIntegers(const std::string& text, const std::stri
     const auto ends = Split(part, ':');
     if (ends.size() == 2) {
       const std::int64_t low = ParseInteger(ends[0], option), high = ParseInteger(ends[1], option);
-      if (high <= low || high - low > 100'000) {
+      if (high <= low || high > kMostIntegers + low ||
+          high - low > kMostIntegers - static_cast<std::int64_t>(values.size())) {
         throw UsageError(
             fmt::format("{}: {} is an empty or oversized range", option, Printable(part)));
       }
@@ -101,14 +105,13 @@ std::vector<std::int64_t> ParseIntegers(const std::string& text, const std::stri
     }
   }
   if (values.empty()) throw UsageError(fmt::format("{}: names no number", option));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i] < lowest) {
-      throw UsageError(fmt::format("{}: {} is below {}", option, values[i], lowest));
+  std::unordered_set<std::int64_t> seen;
+  for (const std::int64_t value : values) {
+    if (value < lowest) {
+      throw UsageError(fmt::format("{}: {} is below {}", option, value, lowest));
     }
-    for (std::size_t j = 0; j < i; ++j) {
-      if (values[j] == values[i]) {
-        throw UsageError(fmt::format("{}: {} stands twice", option, values[i]));
-      }
+    if (!seen.insert(value).second) {
+      throw UsageError(fmt::format("{}: {} stands twice", option, value));
     }
   }
   return values;

@@ -33,7 +33,7 @@ struct SweepConfig {
   Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
   bool resume = false;                  // take up what an interrupted sweep saved
-  std::chrono::seconds save_every{30};  // 0: never
+  std::chrono::milliseconds save_every{30'000};  // 0: never
 };
 
 struct SweepCell {

@@ -150,6 +150,7 @@ TEST(AdapterFile, RoundTripAndBadContent) {
   data.classes = {"a", "b"};
   data.text = {1, 0, 0, 1};
   data.alpha = 1.25;
+  data.selected_epoch = 1;
   data.history = {{0.5, 3, 4}, {0.25, -1, -1}};
   data.tuned_on = "val";
   WriteAdapterFile(folder / "a.h5", data);
