@@ -109,7 +109,7 @@ for ((attempt = 0; ; ++attempt)); do
     exit 143
   fi
   case "$code" in
-    137) why="a rank was killed (out of memory?)" ;;
+    137) why="a rank or mpirun was killed (out of memory, or a lost host)" ;;
     205) why="a host or its network was lost" ;;
     *) why="exit code $code" ;;
   esac
