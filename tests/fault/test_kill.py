@@ -1,30 +1,14 @@
 """Nothing computed is lost at kill -9, and what a later run finishes is the undisturbed file."""
-import hashlib
 import os
-import random
 import signal
 import subprocess
 import time
 
 import h5py
-import numpy as np
 import pytest
 
-import import_tip_adapter as importer
-from conftest import DEMO_MODEL, DEMO_TEMPLATES, command_line, mpi_environment, run, run_ok
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def long_list(digits, tmp_path_factory):
-    """32 shards: each training picture several times."""
-    paths = sorted(p.relative_to(digits / "train") for p in (digits / "train").rglob("*.png"))
-    path = tmp_path_factory.mktemp("list") / "list.tsv"
-    path.write_text("".join(f"{p}\t{p.parts[0]}\n" for p in paths for _ in range(6)))
-    return path
+from conftest import DEMO_MODEL, DEMO_TEMPLATES, command_line, run, run_ok
+from kills import long_list, long_sweep, sha256, start  # noqa: F401
 
 
 def arguments(digits, long_list, out):
@@ -37,11 +21,6 @@ def undisturbed(digits, long_list, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "f.h5"
     run_ok(*arguments(digits, long_list, out))
     return sha256(out)
-
-
-def start(args, np):
-    return subprocess.Popen(command_line(args, np), env=mpi_environment(), stdout=subprocess.DEVNULL,
-                            stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 @pytest.mark.parametrize("before,after", [(0, 0), (2, 3), (3, 0)])
@@ -61,21 +40,6 @@ def test_killed_after_the_first_shard(digits, long_list, undisturbed, tmp_path, 
     assert result.json["shards_reused"] >= 1 and result.json["shards_computed"] >= 1
     assert sha256(out) == undisturbed
     assert sorted(p.name for p in tmp_path.iterdir()) == ["e.json", "f.h5"]
-
-
-def test_killed_at_random_times(digits, long_list, undisturbed, tmp_path):
-    rng = random.Random(1)
-    killed = 0
-    for round_number in range(8):
-        out = tmp_path / f"{round_number}.h5"
-        process = start(arguments(digits, long_list, out), 2)
-        time.sleep(rng.uniform(0.2, 1.5))
-        subprocess.run(["pkill", "-9", "-f", "--", f"--out {out}"])
-        process.wait()
-        killed += not out.exists()
-        run_ok(*arguments(digits, long_list, out), np=rng.choice([0, 2, 3]))
-        assert sha256(out) == undisturbed
-    assert killed >= 4  # else the kills came too late to test anything
 
 
 def test_a_damaged_shard_is_computed_again(digits, long_list, undisturbed, tmp_path):
@@ -149,26 +113,6 @@ def test_a_failure_on_one_rank_ends_all_with_one_line(digits, tmp_path):
     assert result.code == 3 and time.time() - started < 20
     assert len(result.errors) == 1 and "JPEG decoder" in result.errors[0]
     assert not (tmp_path / "f.h5").exists()
-
-
-@pytest.fixture(scope="module")
-def long_sweep(tmp_path_factory):
-    """A sweep of about ten seconds on one thread: its arguments without --out."""
-    folder, rng = tmp_path_factory.mktemp("sweep"), np.random.default_rng(3)
-    classes, shots, width, samples = 64, 16, 32, 8000
-    names = [f"c{i:02d}" for i in range(classes)]
-    centres = rng.normal(size=(classes, width))
-
-    def near(labels, spread):
-        return (centres[labels] + spread * rng.normal(size=(len(labels), width)) + 2).astype(np.float32)
-
-    key_labels, labels = np.arange(classes * shots) % classes, np.arange(samples) % classes
-    importer.write_features(folder / "cache.h5", near(key_labels, 1.2), key_labels, names, "cache", {})
-    importer.write_features(folder / "test.h5", near(labels, 1.6), labels, names, "test", {})
-    importer.write_text(folder / "text.h5", near(np.arange(classes), 1.2), names, names, {})
-    return ["sweep", "--cache", folder / "cache.h5", "--features", folder / "test.h5", "--text", folder / "text.h5",
-            "--tune-on", "test", "--alpha", "0.1:20:0.1", "--beta", "1:12:0.05", "--shots", "2,8,16",
-            "--subset-seeds", "1:9", "--threads", "1", "--save-every", "1", "--quiet"]
 
 
 @pytest.mark.parametrize("before,after,partition", [(0, 2, "samples"), (2, 0, "grid"), (3, 3, "samples"),

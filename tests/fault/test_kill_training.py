@@ -1,74 +1,16 @@
 """A training that is killed or stopped goes on where it was and gives the bytes of an undisturbed one."""
-import hashlib
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import time
 
 import h5py
-import numpy as np
 import pytest
 
 import import_tip_adapter as importer
 from conftest import command_line, mpi_environment, reseal, run, run_ok
-
-KILLS = int(os.environ.get("CLIPSWEEP_KILLS", 4))  # 20 for the count in docs/reliability.md
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def training(tmp_path_factory):
-    """Some six seconds on one thread: arguments without --out, the adapter's hash and how long it took."""
-    folder, rng = tmp_path_factory.mktemp("training"), np.random.default_rng(5)
-    classes, shots, width, samples = 64, 16, 256, 600
-    names = [f"c{i:02d}" for i in range(classes)]
-    centres = rng.normal(size=(classes, width))
-
-    def near(labels, spread):
-        return (centres[labels] + spread * rng.normal(size=(len(labels), width)) + 1).astype(np.float32)
-
-    key_labels, labels = np.arange(classes * shots) % classes, np.arange(samples) % classes
-    importer.write_features(folder / "cache.h5", near(key_labels, 2), key_labels, names, "cache", {})
-    importer.write_features(folder / "test.h5", near(labels, 2.5), labels, names, "test", {})
-    importer.write_features(folder / "val.h5", near(labels, 2.5), labels, names, "val", {})
-    importer.write_text(folder / "text.h5", near(np.arange(classes), 2), names, names, {})
-    arguments = ["finetune", "--cache", folder / "cache.h5", "--features", folder / "test.h5", "--text",
-                 folder / "text.h5", "--alpha", "2", "--beta", "5", "--epochs", "150", "--batch", "128", "--select", "val",
-                 "--val", folder / "val.h5", "--learn", "keys,alpha,beta,text", "--threads", "1", "--save-every", "1",
-                 "--quiet"]
-    started = time.time()
-    run_ok(*arguments, "--out", folder / "whole.h5")
-    return arguments, sha256(folder / "whole.h5"), time.time() - started
-
-
-def kill(process, out):
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    subprocess.run(["pkill", "-9", "-f", "--", f"--out {out}"])
-    time.sleep(0.1)
-
-
-def test_killed_at_random_times(training, tmp_path):
-    arguments, whole, seconds = training
-    rng, taken_up = random.Random(7), 0
-    for number in range(KILLS):
-        out = tmp_path / f"a{number}.h5"
-        before, after = rng.choice([0, 2, 3]), rng.choice([0, 2, 4])
-        process = subprocess.Popen(command_line([*arguments, "--out", out], before), env=mpi_environment(),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(rng.uniform(0.3, 0.9) * seconds)
-        kill(process, out)
-        taken_up += (tmp_path / f"a{number}.h5.parts/state.h5").exists()
-        run_ok(*arguments, "--out", out, "--resume", np=after)
-        assert sha256(out) == whole, (number, before, after)
-        assert not (tmp_path / f"a{number}.h5.parts").exists()
-    assert taken_up > 0, "every kill came before anything was saved"
-
+from kills import sha256, training, training_arguments  # noqa: F401
 
 @pytest.mark.parametrize("np_", [0, 2])
 def test_sigterm_finishes_the_step_and_saves(training, tmp_path, np_):

@@ -1,6 +1,5 @@
 """A rank that throws, is killed or hangs, at any border of any stage, ends the job within a bound, with one line,
 without orphans, and with nothing half-written under a final name."""
-import hashlib
 import os
 import pathlib
 import random
@@ -12,14 +11,11 @@ import time
 import pytest
 
 from conftest import BUILD, DEMO_MODEL, DEMO_TEMPLATES, ROOT, mpi_environment, run_ok
+from kills import living, rank_of, sha256, wait_until_gone
 
 FAULTY = BUILD / "tests" / "faulty_clipsweep"
 RACES = int(os.environ.get("CLIPSWEEP_RACES", 6))  # 50 for the count in docs/reliability.md
 LIMIT = 5  # seconds from a throw to the end of the job
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def jobs(digits, demo):
@@ -43,34 +39,6 @@ def start(arguments, np, fault=None, program=FAULTY, **options):
     words = ["mpirun", "-q", "-np", str(np), program, *arguments, "--threads", "1", "--quiet"]
     return subprocess.Popen([str(w) for w in words], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             start_new_session=True, **options)
-
-
-def living(out):
-    """Processes of the job that writes `out`, zombies left aside."""
-    found = []
-    for pid in subprocess.run(["pgrep", "-f", "--", str(out)], capture_output=True, text=True).stdout.split():
-        try:
-            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if state != "Z":
-            found.append(int(pid))
-    return found
-
-
-def rank_of(pid):
-    try:
-        words = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return None
-    return next((int(w.split(b"=")[1]) for w in words if w.startswith(b"OMPI_COMM_WORLD_RANK=")), None)
-
-
-def expect_no_orphans(out):
-    deadline = time.time() + 10
-    while living(out) and time.time() < deadline:
-        time.sleep(0.05)
-    assert living(out) == []
 
 
 def ends_within(process, seconds):
@@ -115,7 +83,7 @@ def test_a_throw_on_any_rank_at_every_border(digits, demo, tmp_path, job):
             lines = own_lines(err)
             assert len(lines) == 1 and "thrown by the test" in lines[0] and f"rank {rank} of 4" in lines[0], err
             assert time.time() - started < LIMIT + 3, (stage, rank)  # of which two seconds are the start
-            expect_no_orphans(out)
+            wait_until_gone(out)
             assert not out.exists() or sha256(out) == sha256(whole), (stage, rank)
             resume = ["--resume"] if job in ("sweep", "finetune") else []
             run_ok(*arguments, "--out", out, "--quiet", *resume)
@@ -134,7 +102,7 @@ def test_a_rank_that_hangs(digits, demo, tmp_path, job, rank):
         assert process.returncode != 0
         lines = own_lines(err)
         assert len(lines) == 1 and f"rank {rank} of 3 has not been heard of for 2 s" in lines[0], (stage, err)
-        expect_no_orphans(out)
+        wait_until_gone(out)
         assert not out.exists() or sha256(out) == sha256(tmp_path / "whole.h5")
 
 
@@ -147,7 +115,7 @@ def test_a_killed_rank(digits, demo, tmp_path, rank):
         err, _ = ends_within(process, 10)
         assert process.returncode == 137
         assert len(own_lines(err)) <= 1, err
-        expect_no_orphans(out)
+        wait_until_gone(out)
         assert not out.exists()
 
 
@@ -169,7 +137,7 @@ def test_a_killed_launcher_leaves_no_orphans(digits, tmp_path):
     wait_for_parts(out)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    expect_no_orphans(out)
+    wait_until_gone(out)
     assert not out.exists()
 
 
