@@ -6,7 +6,8 @@
 #
 # --no-apt: install no system packages (a cluster whose modules provide them).
 # Environment: PYTHON (python3), BUILD_DIR (build), JOBS (all cores), TORCH_PREFIX (a LibTorch to use instead of
-# the pinned wheel; then .venv is only made when VENV=1, as demo.sh and test.sh do).
+# the pinned wheel; then .venv is only made when VENV=1, as demo.sh and test.sh do), TEST_HOSTS (1: also what
+# tests/multihost needs, with services that Debian may start: for throw-away machines).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,7 +20,7 @@ for argument in "$@"; do
   case "$argument" in
     --no-apt) use_apt=0 ;;
     -D*) cmake_options+=("$argument") ;;
-    -h|--help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "$argument: not an option; see launch/setup.sh --help" ;;
   esac
 done
@@ -28,6 +29,10 @@ packages=(build-essential cmake ninja-build pkg-config procps python3 python3-ve
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev libboost-math-dev
   libspdlog-dev libfmt-dev libgtest-dev clang nlohmann-json3-dev
   libjpeg-dev libpng-dev libwebp-dev zlib1g-dev libssl-dev libicu-dev)
+# For tests/multihost: hosts of network namespaces, a Slurm of one machine. Those tests skip without them.
+if [ "${TEST_HOSTS:-0}" = 1 ]; then
+  packages+=(iproute2 slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmix-dev)
+fi
 
 if [ "$use_apt" = 1 ] && command -v apt-get >/dev/null; then
   missing=()
