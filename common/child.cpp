@@ -1,13 +1,14 @@
 #include "common/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 
 #include "common/error.h"
 #include "common/liveness.h"
@@ -26,12 +27,10 @@ void Send(int fd, const std::string& text) {
 }
 
 [[noreturn]] void Work(
-    const std::function<void(const std::function<void(const std::string&)>& send)>& work, int fd,
-    unsigned limit_seconds) {
-  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) std::signal(signal, SIG_DFL);
+    const std::function<void(const std::function<void(const std::string&)>& send)>& work, int fd) {
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL}) ::signal(signal, SIG_DFL);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  ::alarm(limit_seconds);
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   ::dup2(nowhere, STDERR_FILENO);  // what libraries say of a damaged file
   try {
@@ -46,16 +45,23 @@ void Send(int fd, const std::string& text) {
 
 ChildResult RunInChild(
     const std::function<void(const std::function<void(const std::string&)>& send)>& work,
-    unsigned limit_seconds) {
+    int silence_seconds) {
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw InternalError("no pipe can be made");
   const pid_t child = ::fork();
   if (child < 0) throw InternalError("no process can be started; look at ulimit -u");
-  if (child == 0) Work(work, pipe[1], limit_seconds);
+  if (child == 0) Work(work, pipe[1]);
   ::close(pipe[1]);
   ChildResult result;
   std::array<char, 4096> buffer{};
   for (;;) {
+    pollfd sent{pipe[0], POLLIN, 0};
+    const int ready = ::poll(&sent, 1, 1000 * silence_seconds);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) {
+      ::kill(child, SIGKILL);
+      break;
+    }
     const ssize_t n = ::read(pipe[0], buffer.data(), buffer.size());
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;

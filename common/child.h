@@ -7,14 +7,19 @@
 namespace clipsweep {
 
 struct ChildResult {
-  bool ended = false;  // by itself and with success: not by a signal, a throw or the time limit
+  bool ended = false;  // by itself and with success: not by a signal, a throw or for silence
   std::string output;  // what it wrote, up to its end
 };
 
-// Forks; `work` gets a function that sends text to this process. Call it before threads of LibTorch
+// A damaged file can also make HDF5 turn in circles: a child that sends nothing for so long is
+// killed.
+inline constexpr int kChildSilenceSeconds = 20;
+
+// Forks; `work` gets a function that sends text to this process, to be called after every piece of
+// work of at most a few seconds. Call it before threads of LibTorch
 // have worked: a child has none of them. The child prints nothing and runs no destructors.
 ChildResult RunInChild(
     const std::function<void(const std::function<void(const std::string&)>& send)>& work,
-    unsigned limit_seconds);
+    int silence_seconds = kChildSilenceSeconds);
 
 }  // namespace clipsweep

@@ -26,8 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr unsigned kLimitSeconds = 24 * 3600;
-
 using Send = std::function<void(const std::string&)>;
 
 // What the damaged file says of itself.
@@ -45,17 +43,15 @@ std::string SealLine(const fs::path& path) {
 }
 
 Remains ReadRemains(const fs::path& path) {
-  const ChildResult child = RunInChild(
-      [&](const Send& send) {
-        const H5Reader file(path, Seal::kCheckedBefore);
-        CheckHeader(file, kFeatureFormat);
-        std::string text;
-        for (const auto& [name, value] : ReadProvenance(file)) text += name + "\n" + value + "\n";
-        text += "content\n" + file.TextAttribute("content_sha256") + "\n";
-        text += std::string("skipped\n") + (file.Has("skipped_index") ? "yes" : "no") + "\n";
-        send(text);
-      },
-      kLimitSeconds);
+  const ChildResult child = RunInChild([&](const Send& send) {
+    const H5Reader file(path, Seal::kCheckedBefore);
+    CheckHeader(file, kFeatureFormat);
+    std::string text;
+    for (const auto& [name, value] : ReadProvenance(file)) text += name + "\n" + value + "\n";
+    text += "content\n" + file.TextAttribute("content_sha256") + "\n";
+    text += std::string("skipped\n") + (file.Has("skipped_index") ? "yes" : "no") + "\n";
+    send(text);
+  });
   if (!child.ended) {
     throw InputError(
         fmt::format("{}: is damaged where it says how it was made; run clipsweep "
@@ -138,6 +134,7 @@ void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& st
                               views.begin() + (at + 1) * f);
       }
     } catch (const Error&) {
+      send("lost\n");
       continue;
     }
     store.Write(number, shard, plan.row_width());
@@ -157,7 +154,7 @@ void PrepareShards(const ExtractConfig& job, const Compute& compute, const Remai
   const ShardStore store(job.out, plan.made_from, job.dtype, plan.shard_images);
   store.Prepare(/*fresh=*/true);
   // What a crash of HDF5 over a damaged file leaves is sealed shards and perhaps one temporary.
-  RunInChild([&](const Send& send) { Salvage(job.out, plan, store, send); }, kLimitSeconds);
+  RunInChild([&](const Send& send) { Salvage(job.out, plan, store, send); });
 }
 
 bool ContentIs(const fs::path& path, const std::string& content_sha256) {
