@@ -11,7 +11,7 @@ struct ChildResult {
   std::string output;  // what it wrote, up to its end
 };
 
-// A damaged file can also make HDF5 turn in circles: a child that sends nothing for so long is
+// Damage can also make a library turn in circles: a child that sends nothing for so long is
 // killed.
 inline constexpr int kChildSilenceSeconds = 20;
 

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/child.h"
+#include "common/error.h"
 #include "common/hdf5_file.h"
 
 namespace clipsweep {
@@ -70,7 +71,12 @@ void Probe(const std::filesystem::path& path, const Send& send) {
   const H5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   for (const std::string& name : names) {
     if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c <= ' '; })) continue;
-    ProbeDataset(file.get(), name, send);
+    try {
+      reader.Shape(name);  // throws when it claims more than is stored
+      ProbeDataset(file.get(), name, send);
+    } catch (const Error&) {
+      send(fmt::format("rows {} 0 0\n", name));
+    }
   }
 }
 

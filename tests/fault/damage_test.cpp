@@ -3,9 +3,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 
 #include "common/adapter_file.h"
 #include "common/atomic_file.h"
+#include "common/child.h"
 #include "common/error.h"
 #include "common/feature_file.h"
 #include "common/random.h"
@@ -154,6 +156,25 @@ TEST_P(DamageTest, NoCutIsAccepted) {
     const std::size_t size = random.Below(bytes_.size());
     ASSERT_TRUE(Refused(std::string_view(bytes_).substr(0, size))) << size;
   }
+}
+
+TEST(ChildTest, WhateverAChildDoesItsParentGoesOn) {
+  using Send = std::function<void(const std::string&)>;
+  const ChildResult well = RunInChild([](const Send& send) { send("a b"); });
+  EXPECT_TRUE(well.ended);
+  EXPECT_EQ(well.output, "a b");
+  EXPECT_FALSE(RunInChild([](const Send&) { throw InputError("no"); }).ended);
+  EXPECT_FALSE(RunInChild([](const Send&) { std::abort(); }).ended);
+  // As HDF5 does over some damaged files: turns in circles after it has said something.
+  const ChildResult silent = RunInChild(
+      [](const Send& send) {
+        send("opens\n");
+        for (volatile int turns = 0;; turns = turns + 1) {
+        }
+      },
+      /*silence_seconds=*/1);
+  EXPECT_FALSE(silent.ended);
+  EXPECT_EQ(silent.output, "opens\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, DamageTest, testing::Values("features", "text", "sweep", "adapter"),
