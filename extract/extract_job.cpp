@@ -16,6 +16,7 @@
 #include "common/progress.h"
 #include "common/stage_output.h"
 #include "extract/augment.h"
+#include "extract/bad_images.h"
 #include "extract/preprocess.h"
 #include "extract/shard_encoder.h"
 
@@ -167,34 +168,6 @@ void RefuseSkipped(const ExtractConfig& config, std::int64_t skipped) {
                   "images",
                   config.out.string(), skipped));
 }
-
-// Holds the number of unreadable images to --max-bad. Finished shards are kept, so that the job
-// goes on from them once images are mended or the limit is raised.
-class BadImages {
- public:
-  explicit BadImages(const ExtractConfig& config) : config_(config) {}
-  void Add(std::int64_t images) { Hold(images, ""); }
-  void Add(const std::vector<SkippedImage>& images) {
-    if (images.empty()) return;
-    const SkippedImage& last = images.back();
-    Hold(static_cast<std::int64_t>(images.size()),
-         fmt::format("; the last: {}: {}", Printable((config_.images / last.path).string()),
-                     last.reason));
-  }
-  std::int64_t count() const { return count_; }
-
- private:
-  void Hold(std::int64_t images, const std::string& last) {
-    count_ += images;
-    if (config_.max_bad < 0 || count_ <= config_.max_bad) return;
-    throw InputError(
-        fmt::format("--max-bad {}: {} images could not be read{}; mend them or raise the limit",
-                    config_.max_bad, count_, last));
-  }
-
-  const ExtractConfig& config_;
-  std::int64_t count_ = 0;
-};
 
 }  // namespace
 

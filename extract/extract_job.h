@@ -39,7 +39,8 @@ struct ExtractConfig {
   std::int64_t views = 1;  // of each image: the plain one and views - 1 augmented ones
   std::uint64_t seed = 1;  // of the augmented views
   bool skip_bad_images = false;
-  std::int64_t max_bad = -1;  // with skip_bad_images: more unreadable images stop the job; -1: any number
+  std::int64_t max_bad =
+      -1;  // with skip_bad_images: more unreadable images stop the job; -1: any number
   IfPresent if_present = IfPresent::kReuse;
 };
 

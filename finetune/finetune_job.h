@@ -35,7 +35,7 @@ struct FinetuneConfig {
   Learn learn;
   std::int64_t seed = 1;  // of the order of samples
   IfPresent if_present = IfPresent::kReuse;
-  bool resume = false;                  // take up what an interrupted training saved
+  bool resume = false;                           // take up what an interrupted training saved
   std::chrono::milliseconds save_every{10'000};  // at the ends of epochs; 0: never
 };
 

@@ -33,7 +33,7 @@ class StateStore {
  public:
   struct Options {
     bool resume = false, discard = false;
-    bool replace_other = false;      // under resume: a state made from other input is removed
+    bool replace_other = false;  // under resume: a state made from other input is removed
     std::chrono::milliseconds every{10'000};  // between savings at the ends of epochs; 0: never
   };
   // Collective. Throws AgreedError when a state is there and neither resume nor discard is asked

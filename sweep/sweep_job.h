@@ -32,7 +32,7 @@ struct SweepConfig {
   std::vector<std::filesystem::path> subset_files;  // instead of seeds: subset_file.h
   Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
-  bool resume = false;                  // take up what an interrupted sweep saved
+  bool resume = false;                           // take up what an interrupted sweep saved
   std::chrono::milliseconds save_every{30'000};  // 0: never
 };
 

@@ -7,8 +7,8 @@
 
 #include <cmath>
 
-#include "common/error.h"
 #include "common/adapter_file.h"
+#include "common/error.h"
 #include "finetune/finetune_job.h"
 #include "tests/support/problems.h"
 

@@ -1,0 +1,28 @@
+#include "extract/bad_images.h"
+
+#include <fmt/core.h>
+
+#include "common/error.h"
+#include "common/log.h"
+
+namespace clipsweep {
+
+void BadImages::Add(std::int64_t images) { Hold(images, ""); }
+
+void BadImages::Add(const std::vector<SkippedImage>& images) {
+  if (images.empty()) return;
+  const SkippedImage& last = images.back();
+  Hold(static_cast<std::int64_t>(images.size()),
+       fmt::format("; the last: {}: {}", Printable((config_.images / last.path).string()),
+                   Printable(last.reason)));
+}
+
+void BadImages::Hold(std::int64_t images, const std::string& last) {
+  count_ += images;
+  if (config_.max_bad < 0 || count_ <= config_.max_bad) return;
+  throw InputError(
+      fmt::format("--max-bad {}: {} images could not be read{}; mend them or raise the limit",
+                  config_.max_bad, count_, last));
+}
+
+}  // namespace clipsweep
