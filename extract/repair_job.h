@@ -22,9 +22,10 @@ struct RepairResult {
   bool identical = false;  // the bytes are those it was sealed with; else the content is equal
 };
 
-// Collective. The rows whose checksums hold become shards again, the others are computed, and the
-// whole is held against the hashes the file was made with: rows a checksum wrongly let through are
-// found, and then everything is computed. Throws InputError when the file does not say any more how
+// Collective. The rows whose checksums hold become shards again, the others are computed, into
+// OUT.repaired, which is held against the hashes the file was made with: rows a checksum wrongly
+// let through are found, and then everything is computed. Only a file found to be the damaged one
+// replaces it. Throws InputError when the file does not say any more how
 // it was made, or model or images are not those it was made from.
 RepairResult RunRepair(const RepairConfig& config, const Compute& compute, Comm& comm);
 

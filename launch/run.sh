@@ -21,7 +21,7 @@ set -uo pipefail
 
 say() { printf 'run: %s\n' "$*" >&2; }
 usage() { say "$*; see launch/run.sh --help"; exit 2; }
-number() { [[ $2 =~ ^[0-9]+$ ]] && [ "$2" -ge "$3" ] || usage "$1: '$2' is not a number from $3"; }
+number() { [[ $2 =~ ^(0|[1-9][0-9]{0,8})$ ]] && [ "$2" -ge "$3" ] || usage "$1: '$2' is not a number from $3"; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ranks="" hosts="" restarts=3 allow_root=0 network_timeout=120 quiet=(-q) dry_run=0
@@ -65,7 +65,10 @@ if [ "$(id -u)" = 0 ]; then
   [ "$allow_root" = 1 ] || usage "you are root: give --allow-root, or run as an ordinary user"
   options+=(--allow-run-as-root)
 fi
-cores=$(nproc)
+cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+threads_a_core=$(LC_ALL=C lscpu 2>/dev/null | sed -n 's/^Thread(s) per core: *//p')
+cores=$((cores / ${threads_a_core:-1}))  # mpirun counts cores, nproc hardware threads
+[ "$cores" -ge 1 ] || cores=1
 if [ -n "$hosts" ]; then
   options+=(--hostfile "$hosts" --bind-to none)  # hosts may differ: ranks divide the cores themselves
 elif [ "$ranks" -gt "$cores" ]; then
@@ -117,7 +120,7 @@ for ((attempt = 0; ; ++attempt)); do
     say "failed: $why; given up after $attempt restarts (--verbose shows what mpirun says)"
     exit "$code"
   fi
-  pause=$((2 << attempt))
+  pause=$((attempt < 7 ? 2 << attempt : 300))
   say "failed: $why; restart $((attempt + 1)) of $restarts in $pause s"
   sleep "$pause" &
   wait $!
