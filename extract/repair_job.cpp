@@ -157,7 +157,7 @@ void PrepareShards(const fs::path& damaged, const ExtractConfig& job, const Comp
   const std::string difference = Difference(remains.made_from, plan.made_from);
   if (!difference.empty()) {
     throw InputError(fmt::format("{}: was made from other input: {}; give what it was made from",
-                                 job.out.string(), Printable(difference)));
+                                 damaged.string(), Printable(difference)));
   }
   const OutputLock lock(job.out);
   const ShardStore store(job.out, plan.made_from, job.dtype, plan.shard_images);
