@@ -58,6 +58,7 @@ if [ -z "$program" ]; then
 fi
 [ -x "$program" ] || { say "no clipsweep; run launch/setup.sh, or set CLIPSWEEP"; exit 2; }
 
+unset OMPI_MCA_rmaps_base_oversubscribe  # mpirun refuses to be told both ways
 options=("${quiet[@]}" -np "$ranks" --nooversubscribe
   --mca oob_tcp_keepalive_time $((network_timeout / 2)) --mca oob_tcp_keepalive_intvl $(((network_timeout + 7) / 8))
   --mca oob_tcp_keepalive_probes 4)

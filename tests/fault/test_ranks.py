@@ -223,8 +223,10 @@ def run_script(*words, timeout=120, **env):
                           timeout=timeout, env=dict(os.environ, **{"CLIPSWEEP": str(BUILD / "clipsweep"), **env}))
 
 
-def test_run_script_runs_and_passes_exit_codes_on(digits, tmp_path):
-    done = run_script("-n", "2", "--", *jobs(digits, tmp_path)["extract"], "--out", tmp_path / "f.h5", "--quiet")
+@pytest.mark.parametrize("oversubscribe", ["", "1"])  # mpirun fails when it is told both yes and no
+def test_run_script_runs_and_passes_exit_codes_on(digits, tmp_path, oversubscribe):
+    env = {"OMPI_MCA_rmaps_base_oversubscribe": oversubscribe} if oversubscribe else {}
+    done = run_script("-n", "2", "--", *jobs(digits, tmp_path)["extract"], "--out", tmp_path / "f.h5", "--quiet", **env)
     assert done.returncode == 0 and (tmp_path / "f.h5").exists(), done.stderr
     wrong = run_script("-n", "2", "--", "extract", "--nonsense")
     assert wrong.returncode == 2 and "restart" not in wrong.stderr and len(own_lines(wrong.stderr)) == 1
