@@ -7,6 +7,7 @@ namespace clipsweep {
 namespace {
 
 std::atomic<std::int64_t> g_progress{0};
+std::atomic<std::int64_t> g_work{0};
 std::atomic<int> g_waiting{0};
 std::mutex g_mutex;  // of what follows
 std::string g_stage = "start";
@@ -26,6 +27,13 @@ void EnterStage(std::string_view stage) {
 }
 
 void MadeProgress() { g_progress.fetch_add(1, std::memory_order_relaxed); }
+
+void DidWork(std::int64_t units) {
+  MadeProgress();
+  g_work.fetch_add(units, std::memory_order_relaxed);
+}
+
+std::int64_t WorkDone() { return g_work.load(); }
 
 WaitingForRanks::WaitingForRanks() { ++g_waiting; }
 

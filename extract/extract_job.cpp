@@ -251,6 +251,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
                     [&](std::int64_t shard, const Shard& part) {
                       store.Write(shard, part, plan.row_width());
                       bad_images.Add(part.skipped);
+                      DidWork(plan.ImagesIn(shard));
                     },
                     [&](std::int64_t images) { progress.Update(images); });
   }

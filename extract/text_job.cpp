@@ -79,6 +79,10 @@ void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t fi
 
 }  // namespace
 
+Provenance TextProvenance(const TextConfig& config, const Compute& compute) {
+  return MakePlan(config, compute).made_from;
+}
+
 TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("text: plan");
   Plan plan;
@@ -113,6 +117,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
                 const std::int64_t first = my_items[static_cast<std::size_t>(i)] * kClassesPerItem;
                 EncodeClasses(plan, tokenizer, first, std::min(kClassesPerItem, classes - first),
                               mine.data() + i * item_values);
+                DidWork(std::min(kClassesPerItem, classes - first));
               },
               [&](std::int64_t done) { progress.Update(done); });
     });

@@ -29,6 +29,9 @@ struct TextResult {
   std::string sha256;
 };
 
+// What the file would be made from. Throws InputError.
+Provenance TextProvenance(const TextConfig& config, const Compute& compute);
+
 TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm);
 
 }  // namespace clipsweep

@@ -43,6 +43,12 @@ Select ParseSelect(const std::string& name) {
 
 const char* SelectName(Select select) { return kSelects[static_cast<std::size_t>(select)].second; }
 
+Provenance FinetuneProvenance(const FinetuneConfig& config, const Compute& compute) {
+  TrainPlan plan = MakeTrainPlan(config);
+  plan.made_from["device_kind"] = compute.kind();
+  return plan.made_from;
+}
+
 FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("finetune: plan");
   TrainPlan plan;

@@ -51,6 +51,9 @@ struct FinetuneResult {
   std::string sha256;
 };
 
+// What the file would be made from. Throws UsageError, InputError.
+Provenance FinetuneProvenance(const FinetuneConfig& config, const Compute& compute);
+
 FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute, Comm& comm);
 
 }  // namespace clipsweep

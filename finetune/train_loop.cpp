@@ -115,7 +115,7 @@ class Loop {
                 store_.has_state() ? "; the last saved epoch is kept" : ""));
       }
       state_.loss_sum += loss;
-      MadeProgress();
+      DidWork(last - first);
       ++state_.step;
       Show(last - order.begin());
       if (trainer_.interrupted()) {

@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/feature_file.h"
 #include "common/log.h"
+#include "common/prediction_file.h"
 #include "common/text_file.h"
 #include "extract/shard_store.h"
 #include "finetune/train_state.h"
@@ -51,6 +52,7 @@ const std::map<std::string, std::function<void(const fs::path&)>>& Readers() {
       {kTextFormat, [](const fs::path& path) { ReadTextFile(path); }},
       {kSweepFormat, [](const fs::path& path) { ReadSweepFile(path); }},
       {kAdapterFormat, [](const fs::path& path) { ReadAdapterFile(path); }},
+      {kPredictionFormat, [](const fs::path& path) { ReadPredictionFile(path); }},
       {kShardFormat, VerifyPart},
       {kPartFormat, VerifyPart},
       {kTrainStateFormat, VerifyPart},

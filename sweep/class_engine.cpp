@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "common/liveness.h"
 #include "common/progress.h"
 #include "common/workers.h"
 #include "sweep/grid_work.h"
@@ -228,6 +229,7 @@ std::vector<GridCounts> CountByClasses(GridWork& work, const PassOptions& option
         pass->Record(all);
         saver.Finished(block);
       });
+      DidWork(work.count_of(block));
       progress.Update(block + 1);
     }
   } catch (...) {

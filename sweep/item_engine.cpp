@@ -1,6 +1,7 @@
 #include <chrono>
 #include <utility>
 
+#include "common/liveness.h"
 #include "common/progress.h"
 #include "common/work_queue.h"
 #include "sweep/item_runner.h"
@@ -67,6 +68,7 @@ std::vector<GridCounts> CountByItems(GridWork& work, const PassOptions& options,
       worker.within_item = true;
       worker.runner->Run(item / runs, whole ? 0 : run, whole ? work.runs() : run + 1);
       worker.Finished(item, work.all_edges());
+      if (whole || run == 0) DidWork(work.count_of(item / runs));
     };
     try {
       RunQueue(queue, static_cast<int>(workers.size()), run_item,

@@ -42,6 +42,12 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
 
 }  // namespace
 
+Provenance SweepProvenance(const SweepConfig& config, const Compute& compute) {
+  SweepPlan plan = MakeSweepPlan(config, 0, 1);
+  plan.made_from["device_kind"] = compute.kind();
+  return plan.made_from;
+}
+
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("sweep: plan");
   SweepPlan plan;

@@ -60,6 +60,9 @@ struct SweepResult {
   std::string sha256;
 };
 
+// What the file would be made from. Throws UsageError, InputError.
+Provenance SweepProvenance(const SweepConfig& config, const Compute& compute);
+
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm);
 
 // The cells of a sweep file. Throws InputError.

@@ -1,0 +1,37 @@
+// What a classifier says of every test image: zero-shot, Tip-Adapter at one point of the grid, or a
+// trained adapter -> predictions.h5.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "common/comm.h"
+#include "common/device.h"
+#include "common/provenance.h"
+#include "sweep/problem.h"
+
+namespace clipsweep {
+
+struct EvaluateConfig {
+  std::filesystem::path features, text, out;
+  std::filesystem::path cache;       // with alpha, beta, shots, subset_seed: Tip-Adapter
+  std::filesystem::path adapter;     // trained keys. Neither: zero-shot
+  double alpha = 0, beta = 0;
+  std::int64_t shots = 0;  // 0: all keys
+  std::int64_t subset_seed = 1;
+  IfPresent if_present = IfPresent::kReuse;
+};
+
+struct EvaluateResult {
+  std::int64_t samples = 0;
+  TopCounts counts;
+  bool reused_output = false;
+};
+
+// What the file would be made from. Throws InputError.
+Provenance EvaluateProvenance(const EvaluateConfig& config, const Compute& compute);
+
+EvaluateResult RunEvaluate(const EvaluateConfig& config, const Compute& compute, Comm& comm);
+
+}  // namespace clipsweep

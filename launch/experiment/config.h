@@ -1,0 +1,84 @@
+// What an experiment is asked to do and what it gives.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/prediction_file.h"
+#include "extract/model_options.h"
+#include "finetune/finetune_job.h"
+#include "sweep/sweep_job.h"
+
+namespace clipsweep {
+
+struct ExperimentConfig {
+  std::string title;  // of the data set, for the report; may be empty
+  ModelOptions model;
+  std::filesystem::path train, val, test;  // image folders; no val: held out of train
+  std::filesystem::path images, split;     // or one folder and CoOp's split_zhou_*.json
+  std::filesystem::path classnames;        // empty: folder names, or those of the split
+  std::string templates = "imagenet-1";    // of the text weights that few-shot methods stand on
+  // Zero-shot is measured with these too, side by side.
+  std::vector<std::string> compare_templates = {"imagenet-1", "imagenet-7", "imagenet-80"};
+  std::vector<std::int64_t> shots = {1, 5, 16};
+  std::vector<std::int64_t> seeds = {1, 2, 3, 4, 5};
+  std::string alpha = "0.5:2.5:0.02", beta = "3:7:0.1";
+  std::string tune = "val";  // "val", or "test" (labelled)
+  std::int64_t views = 1;    // of the training images
+  bool skip_bad_images = false;
+  std::int64_t max_bad = -1;  // of each folder
+  std::int64_t epochs = 20, batch = 256;
+  double lr = 1e-3;
+  std::int64_t seed = 1;
+  std::filesystem::path run;  // folder
+  bool fresh = false;         // make everything anew
+
+  bool tune_on_test() const { return tune == "test"; }
+};
+
+// Accuracies of one method at one shot count over the distinct subsets, as fractions of 1.
+struct MethodRow {
+  std::string method;  // "zero-shot", "Tip-Adapter", "Tip-Adapter-F"
+  std::string templates;
+  std::int64_t shots = 0;
+  std::vector<double> top1, top5;  // by seed; one value for zero-shot and for all keys
+};
+
+// One classifier looked at image by image: of the first subset seed where there are several.
+struct Evaluation {
+  std::string method, templates;
+  std::int64_t shots = 0;
+  std::filesystem::path file;  // predictions
+  PredictionSummary summary;
+};
+
+// What one stage took on every rank.
+struct StageTime {
+  struct Rank {
+    double seconds = 0, cpu_seconds = 0;
+    std::int64_t items = 0;
+  };
+  std::string name, unit;
+  bool reused = false;
+  std::vector<Rank> ranks;  // on rank 0
+
+  double seconds() const;       // of the slowest rank
+  std::int64_t items() const;   // of all; for finetune, whose ranks share each sample, of one
+};
+
+struct ExperimentResult {
+  std::vector<MethodRow> rows;
+  std::vector<SweepCell> cells;
+  std::vector<FinetuneResult> adapters;  // in the order of cells
+  std::vector<Evaluation> evaluations;
+  std::int64_t test_samples = 0, classes = 0;
+  std::int64_t most_keys = 0;  // this many shots are all keys, whatever the seed
+  std::string tuned_on;
+  std::vector<std::filesystem::path> files;  // what the stages made, in that order
+  std::vector<StageTime> stages;             // in the order they ran
+};
+
+}  // namespace clipsweep

@@ -1,0 +1,33 @@
+// Where an experiment's images come from: image folders, or CoOp's split_zhou_*.json; with lists and
+// class names in RUN/lists/ where folders alone do not say it.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "launch/experiment/config.h"
+
+namespace clipsweep {
+
+struct ExperimentData {
+  struct Split {
+    std::filesystem::path images;  // folder
+    std::filesystem::path list;    // of its images, empty for all
+  };
+  Split train, val, test;
+  std::filesystem::path classnames;
+  bool held_out = false;                             // val is a part of the training images
+  std::map<std::filesystem::path, std::string> files;  // lists and class names to be there
+
+  // Whether they are there already, as they should be.
+  bool OnDisk() const;
+  void Write() const;
+};
+
+// Looks at the folders. Without validation images, min(largest shot count, 4) of each class's
+// training images, at most half of them, become validation images, drawn by `seed`. Throws
+// UsageError, InputError.
+ExperimentData ReadExperimentData(const ExperimentConfig& config);
+
+}  // namespace clipsweep

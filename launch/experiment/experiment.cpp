@@ -1,0 +1,160 @@
+#include "launch/experiment/experiment.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+
+#include "common/atomic_file.h"
+#include "common/class_names.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "launch/experiment/data.h"
+#include "launch/experiment/stage_clock.h"
+#include "launch/experiment/stages.h"
+
+namespace clipsweep {
+namespace {
+
+std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const ExperimentResult& result) {
+  const auto fraction = [](std::int64_t right, std::int64_t samples) {
+    return static_cast<double>(right) / static_cast<double>(samples);
+  };
+  std::vector<MethodRow> rows;
+  for (const Evaluation& done : result.evaluations) {
+    if (done.shots != 0) continue;
+    rows.push_back({done.method, done.templates, 0,
+                    {fraction(done.summary.top1, done.summary.samples)},
+                    {fraction(done.summary.top5, done.summary.samples)}});
+  }
+  const auto add = [&](const std::string& method, const auto& counts_of) {
+    for (const std::int64_t shots : config.shots) {
+      MethodRow row{method, TemplatesLabel(config.templates), shots, {}, {}};
+      for (std::size_t i = 0; i < result.cells.size(); ++i) {
+        if (result.cells[i].shots != shots) continue;
+        if (shots == result.most_keys && !row.top1.empty()) break;  // one subset, not one a seed
+        const TopCounts counts = counts_of(i);
+        row.top1.push_back(fraction(counts.top1, result.test_samples));
+        row.top5.push_back(fraction(counts.top5, result.test_samples));
+      }
+      rows.push_back(std::move(row));
+    }
+  };
+  add("Tip-Adapter", [&](std::size_t i) { return result.cells[i].test; });
+  add("Tip-Adapter-F", [&](std::size_t i) { return result.adapters[i].test; });
+  return rows;
+}
+
+// What a stage would do, given what those before it do.
+PlannedStage Plan(const Stage& stage, const std::vector<PlannedStage>& before, bool lists_on_disk) {
+  using What = PlannedStage::What;
+  PlannedStage planned{stage.name, stage.out, What::kRuns, ""};
+  if (stage.if_present == IfPresent::kRecompute) {
+    planned.why = "--fresh";
+    return planned;
+  }
+  if (!lists_on_disk) {
+    planned.why = "lists of images or class names are new";
+    return planned;
+  }
+  for (const PlannedStage& earlier : before) {
+    const bool needed = std::find(stage.needs.begin(), stage.needs.end(), earlier.name) !=
+                        stage.needs.end();
+    if (!needed || earlier.what == What::kKept) continue;
+    planned.why = fmt::format("{} {}", earlier.name, PlannedName(earlier.what));
+    return planned;
+  }
+  if (stage.same_as_before && stage.same_as_before()) {
+    planned.what = What::kSameAsBefore;
+    planned.why = "all keys are one subset, whatever the seed";
+    return planned;
+  }
+  if (!std::filesystem::exists(stage.out)) {
+    planned.why = std::filesystem::exists(stage.out.string() + ".parts")
+                      ? "was interrupted; what is saved is taken up"
+                      : "is not there";
+    return planned;
+  }
+  try {
+    const H5Reader file(stage.out);
+    CheckHeader(file, stage.format);
+    planned.why = Difference(ReadProvenance(file), stage.made_from());
+    if (planned.why.empty()) planned.what = What::kKept;
+  } catch (const Error& error) {
+    planned.why = error.what();
+  }
+  if (planned.what != What::kKept && stage.if_present == IfPresent::kReuse) {
+    planned.what = What::kRefuses;
+  }
+  return planned;
+}
+
+}  // namespace
+
+void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
+  Agree(comm, [&] {
+    if (config.tune != "val" && config.tune != "test") {
+      throw UsageError(
+          fmt::format("--tune: '{}' is none; use val or test", Printable(config.tune)));
+    }
+    ParseAxis(config.alpha, "--alpha");
+    ParseAxis(config.beta, "--beta");
+    ReadTemplates(config.templates);
+    for (const std::string& spec : config.compare_templates) ReadTemplates(spec);
+    if (!config.classnames.empty()) ReadClassNames(config.classnames);
+  });
+}
+
+ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm) {
+  CheckExperiment(config, comm);
+  ExperimentData data;
+  std::unique_ptr<OutputLock> lock;
+  Agree(comm, [&] {
+    data = ReadExperimentData(config);
+    if (!comm.is_root()) return;
+    lock = std::make_unique<OutputLock>(config.run / "results.json");
+    data.Write();
+  });
+  ExperimentResult result;
+  std::vector<Stage> stages;
+  Agree(comm, [&] { stages = MakeStages(config, data, compute, result); });
+  for (const Stage& stage : stages) {
+    bool same = false;
+    Agree(comm, [&] { same = stage.same_as_before && stage.same_as_before(); });
+    if (same) {
+      result.adapters.push_back(result.adapters.back());
+      continue;
+    }
+    result.files.push_back(stage.out);
+    StageClock clock(stage.name, stage.unit);
+    const bool reused = stage.run(comm);
+    result.stages.push_back(clock.Stop(reused, comm));
+    LogInfo("{}: {}{}", stage.name, stage.out.string(), reused ? ", up to date" : "");
+  }
+  result.rows = MakeRows(config, result);
+  return result;
+}
+
+const char* PlannedName(PlannedStage::What what) {
+  constexpr const char* kNames[] = {"kept", "runs", "refuses", "same"};
+  return kNames[static_cast<std::size_t>(what)];
+}
+
+std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const Compute& compute,
+                                         Comm& comm) {
+  CheckExperiment(config, comm);
+  std::vector<PlannedStage> plan;
+  Agree(comm, [&] {
+    if (!comm.is_root()) return;
+    const ExperimentData data = ReadExperimentData(config);
+    const bool lists_on_disk = data.OnDisk();
+    ExperimentResult unused;
+    for (const Stage& stage : MakeStages(config, data, compute, unused)) {
+      plan.push_back(Plan(stage, plan, lists_on_disk));
+    }
+  });
+  return plan;
+}
+
+}  // namespace clipsweep

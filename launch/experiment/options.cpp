@@ -1,0 +1,120 @@
+#include "launch/experiment/options.h"
+
+#include <fmt/core.h>
+
+#include <sstream>
+
+#include "common/atomic_file.h"
+#include "common/error.h"
+#include "common/statistics.h"
+#include "launch/experiment/data.h"
+#include "launch/experiment/experiment.h"
+#include "launch/experiment/results.h"
+
+namespace clipsweep {
+namespace {
+
+std::string Percent(const MeanInterval& interval, std::size_t seeds) {
+  if (seeds < 2) return fmt::format("{:6.2f}        ", 100 * interval.mean);
+  return fmt::format("{:6.2f} ± {:<5.2f}", 100 * interval.mean, 100 * interval.half_width);
+}
+
+std::string Table(const ExperimentResult& result, std::size_t seeds) {
+  std::string text = fmt::format(
+      "{} classes, {} test images; alpha, beta and epoch chosen on {}; mean ± 95 % over {} subset "
+      "seeds\n\n"
+      "{:<14} {:<14} {:>6}   {:<15}  {:<15}\n",
+      result.classes, result.test_samples, result.tuned_on, seeds, "method", "templates", "shots",
+      "top-1 %", "top-5 %");
+  for (const MethodRow& row : result.rows) {
+    text += fmt::format("{:<14} {:<14} {:>6}   {}  {}\n", row.method, row.templates, row.shots,
+                        Percent(Summarize(row.top1), row.top1.size()),
+                        Percent(Summarize(row.top5), row.top5.size()));
+  }
+  return text;
+}
+
+}  // namespace
+
+void ExperimentOptions::Add(boost::program_options::options_description& options) {
+  // clang-format off
+  AddModelOptions(options, &config_.model);
+  options.add_options()
+      ("title", Default(&config_.title), "of the data set, for reports")
+      ("train", Optional(&train_), "image folder of the keys: one sub-folder per class")
+      ("val", Optional(&val_), "image folder that chooses alpha, beta and epoch; when not given, up to 4 images a class of --train do")
+      ("test", Optional(&test_), "image folder that is measured")
+      ("split", Optional(&split_), "instead of folders: a split_zhou_*.json, with paths below --images")
+      ("images", Optional(&images_), "with --split: the folder its paths start from")
+      ("classnames", Optional(&classnames_), "class names: lines or JSON, see docs/file-formats.md; when not given, names of folders")
+      ("templates", Default(&config_.templates), "imagenet-1, imagenet-7, imagenet-80 or a file")
+      ("compare-templates", Default(&compare_), "zero-shot is also measured with these; none for no others")
+      ("shots", Default(&shots_), "keys per class, as in 1,5,16")
+      ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
+      ("alpha", Default(&config_.alpha), "grid lo:hi:step, hi not included")
+      ("beta", Default(&config_.beta), "grid lo:hi:step, hi not included")
+      ("tune", Default(&config_.tune), "what chooses alpha, beta and epoch: val, or test (labelled)")
+      ("views", Default(&config_.views), "augmented views of the training images, 1 for none")
+      ("epochs", Default(&config_.epochs), "of Tip-Adapter-F")
+      ("batch", Default(&config_.batch), "of Tip-Adapter-F")
+      ("lr", Default(&config_.lr), "of Tip-Adapter-F")
+      ("fresh", Switch(&config_.fresh), "make everything anew")
+      ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
+  // clang-format on
+  bad_images_.Add(options);
+}
+
+ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
+  ExperimentConfig config = config_;
+  config.skip_bad_images = bad_images_.skip();
+  config.max_bad = bad_images_.most();
+  config.train = train_;
+  config.val = val_;
+  config.test = test_;
+  config.images = images_;
+  config.split = split_;
+  config.classnames = classnames_;
+  config.run = run_;
+  config.seed = common.seed;
+  config.shots = ParseIntegers(shots_, "--shots", 1);
+  config.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
+  config.compare_templates.clear();
+  std::istringstream specs(compare_ == "none" ? "" : compare_);
+  for (std::string spec; std::getline(specs, spec, ',');) config.compare_templates.push_back(spec);
+  return config;
+}
+
+CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext& context) {
+  const ExperimentResult result = RunExperiment(config, context.compute, context.comm);
+  CommandOutput output;
+  Agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    const Json results = MakeResults(config, result);
+    WriteResults(config.run / "results.json", results);
+    const std::string table = Table(result, config.seeds.size());
+    WriteFileAtomically(config.run / "table.txt", table);
+    UpdateRunFile(config.run / "run.json", ReadExperimentData(config).test.images,
+                  context.compute.device, result);
+    output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());
+    output.json = {{"run", config.run.string()}};
+    for (const char* name : {"tuned_on", "classes", "rows", "cells", "test"}) {
+      output.json[name] = results[name];
+    }
+    Json stages = Json::object();
+    for (const StageTime& stage : result.stages) {
+      stages[stage.name] = StageJson(stage);
+      stages[stage.name]["reused"] = stage.reused;
+    }
+    output.json["stages"] = stages;
+  });
+  std::vector<std::string> feature_files;
+  for (const char* split : {"train.h5", "val.h5", "test.h5"}) {
+    if (split != std::string("val.h5") || !config.tune_on_test()) {
+      feature_files.push_back((config.run / split).string());
+    }
+  }
+  NoteSkipped(context, feature_files, output);
+  return output;
+}
+
+}  // namespace clipsweep

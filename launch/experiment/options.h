@@ -1,0 +1,29 @@
+// The options that experiment and nightly share, and what both do with them.
+#pragma once
+
+#include <string>
+
+#include "launch/command.h"
+#include "launch/experiment/config.h"
+
+namespace clipsweep {
+
+class ExperimentOptions {
+ public:
+  void Add(boost::program_options::options_description& options);
+  // Throws UsageError.
+  ExperimentConfig Config(const CommonOptions& common) const;
+
+ private:
+  ExperimentConfig config_;
+  BadImageOptions bad_images_;
+  std::string train_, val_, test_, images_, split_, classnames_, run_, shots_ = "1,5,16",
+                                                                       seeds_ = "1:6",
+      compare_ = "imagenet-1,imagenet-7,imagenet-80";
+};
+
+// Runs the experiment; on rank 0 writes results.json, table.txt and run.json and fills the output.
+// Collective.
+CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext& context);
+
+}  // namespace clipsweep

@@ -1,0 +1,229 @@
+#include "launch/experiment/results.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "common/atomic_file.h"
+#include "common/feature_file.h"
+#include "common/log.h"
+#include "common/sha256.h"
+#include "common/statistics.h"
+#include "common/text_file.h"
+#include "launch/experiment/stages.h"
+
+namespace clipsweep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostConfusions = 1000;  // of each classifier; the prediction file has all
+const std::string kNoHash(64, '0');
+
+Json CellsJson(const ExperimentResult& result) {
+  Json cells = Json::array();
+  for (std::size_t i = 0; i < result.cells.size(); ++i) {
+    const SweepCell& cell = result.cells[i];
+    const FinetuneResult& adapter = result.adapters[i];
+    cells.push_back(
+        {{"shots", cell.shots},
+         {"subset_seed", cell.seed},
+         {"alpha", cell.alpha},
+         {"beta", cell.beta},
+         {"tip_adapter", CountsJson(result.test_samples, cell.test.top1, cell.test.top5)},
+         {"tip_adapter_f", CountsJson(adapter.samples, adapter.test.top1, adapter.test.top5)},
+         {"tip_adapter_f_epoch", adapter.selected_epoch}});
+  }
+  return cells;
+}
+
+Json EvaluationJson(const Evaluation& done) {
+  const PredictionSummary& summary = done.summary;
+  Json bins = Json::array();
+  for (const ConfidenceBin& bin : summary.bins) {
+    bins.push_back({bin.count, bin.confidence, bin.accuracy});
+  }
+  Json confusions = Json::array();
+  for (const auto& pair : summary.confusions) {
+    if (confusions.size() == kMostConfusions) break;
+    confusions.push_back({pair.label, pair.predicted, pair.count});
+  }
+  return {{"method", done.method},
+          {"templates", done.templates},
+          {"shots", done.shots},
+          {"file", done.file.filename().string()},
+          {"counts", CountsJson(summary.samples, summary.top1, summary.top5)},
+          {"class_top1", summary.class_top1},
+          {"ece", summary.ece},
+          {"calibration_bins", bins},
+          {"confusions", confusions},
+          {"confusions_left_out", summary.confusions.size() - confusions.size()}};
+}
+
+Json FilesJson(const std::vector<fs::path>& paths) {
+  Json files = Json::object();
+  for (const fs::path& path : paths) {
+    const H5Reader file(path, Seal::kCheckedBefore);
+    files[path.filename().string()] = {{"format", FormatOf(file)},
+                                       {"sha256", file.seal()},
+                                       {"made_from", ReadProvenance(file)}};
+  }
+  return files;
+}
+
+Json SkippedJson(const ExperimentConfig& config) {
+  Json skipped = Json::object();
+  for (const char* name : {"train.h5", "val.h5", "test.h5"}) {
+    if (name == std::string("val.h5") && config.tune_on_test()) continue;
+    const auto count = ReadSkipped(H5Reader(config.run / name, Seal::kCheckedBefore)).size();
+    if (count > 0) skipped[name] = count;
+  }
+  return skipped;
+}
+
+Json ParseObject(const fs::path& path, const std::string& text) {
+  Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded() || !json.is_object()) {
+    throw InputError(fmt::format("{}: is not a JSON object; run the experiment again", path.string()));
+  }
+  return json;
+}
+
+void CheckSchema(const fs::path& path, const Json& json, const std::string& schema) {
+  const Json found = json.value("schema", Json());
+  if (found == schema) return;
+  throw InputError(fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
+                               Printable(found.dump()), schema,
+                               "use the program that wrote it, or run the experiment again"));
+}
+
+}  // namespace
+
+Json RowsJson(const ExperimentResult& result) {
+  Json rows = Json::array();
+  for (const MethodRow& row : result.rows) {
+    const MeanInterval top1 = Summarize(row.top1), top5 = Summarize(row.top5);
+    rows.push_back({{"method", row.method},
+                    {"templates", row.templates},
+                    {"shots", row.shots},
+                    {"top1_accuracy", row.top1},
+                    {"top5_accuracy", row.top5},
+                    {"top1_mean", top1.mean},
+                    {"top1_half_width_95", top1.half_width},
+                    {"top5_mean", top5.mean},
+                    {"top5_half_width_95", top5.half_width}});
+  }
+  return rows;
+}
+
+Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result) {
+  const TextSet text = ReadTextFile(config.run / "text.h5");
+  Json evaluations = Json::array();
+  for (const Evaluation& done : result.evaluations) evaluations.push_back(EvaluationJson(done));
+  const Evaluation& last = result.evaluations.back();
+  Json json = {
+      {"schema", kResultsSchema},
+      {"sha256", kNoHash},
+      {"program_version", kVersion},
+      {"title", config.title},
+      {"tuned_on", result.tuned_on},
+      {"config",
+       {{"templates", TemplatesLabel(config.templates)},
+        {"shots", config.shots},
+        {"subset_seeds", config.seeds},
+        {"alpha", config.alpha},
+        {"beta", config.beta},
+        {"views", config.views},
+        {"epochs", config.epochs},
+        {"batch", config.batch},
+        {"lr", config.lr},
+        {"seed", config.seed}}},
+      {"classes", result.classes},
+      {"class_names", text.classnames},
+      {"class_folders", text.classes},
+      {"class_samples", last.summary.class_samples},
+      {"most_keys", result.most_keys},
+      // of the last method at the last shot count, first seed
+      {"test", CountsJson(last.summary.samples, last.summary.top1, last.summary.top5)},
+      {"rows", RowsJson(result)},
+      {"cells", CellsJson(result)},
+      {"evaluations", evaluations},
+      {"skipped_images", SkippedJson(config)},
+      {"files", FilesJson(result.files)}};
+  return json;
+}
+
+void WriteResults(const fs::path& path, Json results) {
+  results["sha256"] = kNoHash;
+  std::string text = results.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  text.replace(text.find(kNoHash), kNoHash.size(), Sha256Hex(text));
+  WriteFileAtomically(path, text);
+}
+
+Json ReadResults(const fs::path& path) {
+  std::string text = ReadFile(path, std::size_t{1} << 28);
+  const Json json = ParseObject(path, text);
+  CheckSchema(path, json, kResultsSchema);
+  const std::string hash = ReadingJson(path, [&] { return json.at("sha256").get<std::string>(); });
+  const std::size_t at = text.find("\"" + hash + "\"");
+  if (hash.size() == kNoHash.size() && at != std::string::npos) text.replace(at + 1, hash.size(), kNoHash);
+  if (Sha256Hex(text) != hash) {
+    throw InputError(fmt::format(
+        "{}: was changed after it was written (its SHA-256 does not fit); run the experiment again",
+        path.string()));
+  }
+  return json;
+}
+
+Json StageJson(const StageTime& stage) {
+  Json ranks = Json::array();
+  for (const StageTime::Rank& rank : stage.ranks) {
+    ranks.push_back({{"seconds", rank.seconds}, {"cpu_seconds", rank.cpu_seconds}, {"items", rank.items}});
+  }
+  return {{"seconds", stage.seconds()}, {"items", stage.items()}, {"unit", stage.unit}, {"ranks", ranks}};
+}
+
+std::string UtcNow() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std::string& device,
+                   const ExperimentResult& result) {
+  Json run = Json::object();
+  try {
+    run = ReadRunFile(path);
+  } catch (const Error& error) {
+    LogWarning("{}; it is begun anew", error.what());
+  }
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  const Json before = run.value("stages", Json::object());
+  Json stages = Json::object();
+  for (const StageTime& stage : result.stages) {
+    if (stage.reused && before.contains(stage.name)) {
+      stages[stage.name] = before[stage.name];
+      continue;
+    }
+    stages[stage.name] = StageJson(stage);
+    stages[stage.name].update({{"reused", stage.reused}, {"ended", UtcNow()}, {"host", host.data()},
+                               {"device", device}, {"program_version", kVersion}});
+  }
+  run = {{"schema", kRunSchema}, {"test_images", fs::absolute(test_images).lexically_normal().string()}, {"stages", stages}};
+  WriteFileAtomically(path, run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+Json ReadRunFile(const fs::path& path) {
+  if (!fs::exists(path)) return Json::object();
+  Json json = ParseObject(path, ReadFile(path));
+  CheckSchema(path, json, kRunSchema);
+  return json;
+}
+
+}  // namespace clipsweep

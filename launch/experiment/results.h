@@ -1,0 +1,53 @@
+// RUN/results.json: every number of an experiment, the same bytes for the same inputs (schema:
+// docs/results.schema.json). RUN/run.json: what is not, times and where the images were.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <string>
+
+#include "common/error.h"
+#include "launch/command.h"
+#include "launch/experiment/config.h"
+
+namespace clipsweep {
+
+inline constexpr const char* kResultsSchema = "clipsweep-results-1";
+inline constexpr const char* kRunSchema = "clipsweep-run-1";
+
+// Reads the run's files, which must be whole. Throws InputError.
+Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result);
+
+// Method, templates, shots, accuracies by seed, mean and half-width of the 95 % interval, a row each.
+Json RowsJson(const ExperimentResult& result);
+
+// Sealed: the member sha256 is that of the file with 64 zeros in its place.
+void WriteResults(const std::filesystem::path& path, Json results);
+// Throws InputError naming the file when it was changed since, or is of a newer schema.
+Json ReadResults(const std::filesystem::path& path);
+
+// Adds this run's times: stages that were reused keep those of the run that made them.
+void UpdateRunFile(const std::filesystem::path& path, const std::filesystem::path& test_images,
+                   const std::string& device, const ExperimentResult& result);
+// An empty object when there is none.
+Json ReadRunFile(const std::filesystem::path& path);
+
+// What a stage took: seconds, items, unit, ranks [{seconds, cpu_seconds, items}].
+Json StageJson(const StageTime& stage);
+
+// "2026-11-24T02:00:00Z"
+std::string UtcNow();
+
+// Calls `read`, which takes values out of JSON, and turns its complaints into one InputError that
+// names the file.
+template <typename Read>
+auto ReadingJson(const std::filesystem::path& path, const Read& read) {
+  try {
+    return read();
+  } catch (const Json::exception& error) {
+    throw InputError(fmt::format("{}: is not what its schema says: {}", path.string(), error.what()));
+  }
+}
+
+}  // namespace clipsweep

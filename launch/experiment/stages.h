@@ -1,0 +1,35 @@
+// The experiment as a table of stages, each with the file it makes and what that is made from: running
+// and planning both go through it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "launch/experiment/config.h"
+#include "launch/experiment/data.h"
+
+namespace clipsweep {
+
+struct Stage {
+  std::string name;            // "extract train", "finetune 16-shot seed 31"
+  std::string unit;            // of what it works through: "images"
+  std::filesystem::path out;   // the file it makes
+  const char* format;
+  IfPresent if_present;
+  std::vector<std::string> needs;         // stages whose files it reads
+  std::function<bool()> same_as_before;   // makes nothing: all keys are one subset for every seed
+  std::function<Provenance()> made_from;  // of `out`; reads what it needs from disk
+  std::function<bool(Comm&)> run;         // collective; true: the file was up to date
+};
+
+// Stages in an order that has every file before those who need it. Results go to `result`. All
+// arguments must outlive the stages.
+std::vector<Stage> MakeStages(const ExperimentConfig& config, const ExperimentData& data,
+                              const Compute& compute, ExperimentResult& result);
+
+// "imagenet-7", or the file's name without what file names cannot hold.
+std::string TemplatesLabel(const std::string& spec);
+
+}  // namespace clipsweep
