@@ -57,12 +57,29 @@ void LogLine(LogLevel level, std::string_view line) {
   Logger()->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
+std::size_t DirectionMark(std::string_view text) {
+  if (text.starts_with("\xd8\x9c")) return 2;
+  if (text.size() < 3 || text[0] != '\xe2') return 0;
+  const auto second = static_cast<unsigned char>(text[1]);
+  const auto third = static_cast<unsigned char>(text[2]);
+  const bool turns = (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
+                     (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+  return turns ? 3 : 0;
+}
+
 std::string Printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (unsigned char byte : text) {
-    if (byte < 0x20 || byte == 0x7f) {
+  std::size_t unsafe = 0;  // bytes still to be spelled out
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const bool is_c1 = byte == 0xc2 && at + 1 < text.size() &&
+                       static_cast<unsigned char>(text[at + 1]) >= 0x80 &&
+                       static_cast<unsigned char>(text[at + 1]) < 0xa0;
+    if (unsafe == 0) unsafe = is_c1 ? 2 : DirectionMark(text.substr(at));
+    if (byte < 0x20 || byte == 0x7f || unsafe > 0) {
       out += fmt::format("\\x{:02x}", byte);
+      unsafe -= unsafe > 0 ? 1 : 0;
     } else {
       out += static_cast<char>(byte);
     }

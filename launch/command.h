@@ -10,6 +10,7 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "common/error.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -38,6 +39,7 @@ struct CommandContext {
 struct CommandOutput {
   std::string text;
   Json json = Json::object();
+  ExitCode code = ExitCode::kDone;  // the same on every rank
 };
 
 class Command {
@@ -67,6 +69,8 @@ std::unique_ptr<Command> MakeFinetuneCommand();
 std::unique_ptr<Command> MakePredictCommand();
 std::unique_ptr<Command> MakeSimilarityCommand();
 std::unique_ptr<Command> MakeExperimentCommand();
+std::unique_ptr<Command> MakeReportCommand();
+std::unique_ptr<Command> MakeNightlyCommand();
 std::unique_ptr<Command> MakeVerifyCommand();
 std::unique_ptr<Command> MakeInspectCommand();
 std::unique_ptr<Command> MakeTokenizeCommand();

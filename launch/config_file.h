@@ -12,4 +12,8 @@ void StoreConfig(const std::string& text,
                  const boost::program_options::options_description& options,
                  boost::program_options::variables_map& values);
 
+// The option of `options` that `name` was probably meant to be, "" when none is near.
+std::string NearestOption(const std::string& name,
+                          const boost::program_options::options_description& options);
+
 }  // namespace clipsweep

@@ -6,9 +6,19 @@
 
 namespace clipsweep {
 
+// Everything up to and with <body>: a page that may fetch nothing and run nothing, light or dark as
+// its reader likes, with `style` after the common rules.
+std::string PageHead(const std::string& title, const std::string& style);
+
+// Rules for the charts of launch/report/charts.h and for heat maps.
+extern const char* const kChartStyle;
+
 // For element content and quoted attributes. Control characters and marks that turn the reading
 // direction become U+FFFD.
 std::string EscapeHtml(std::string_view text);
+
+// At most `most` bytes, whole characters, with an ellipsis where some were cut off.
+std::string Shorten(const std::string& text, std::size_t most);
 
 // One CSV cell, quoted; a leading = + - @ gets an apostrophe before it.
 std::string CsvCell(std::string_view text);

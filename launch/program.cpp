@@ -63,7 +63,17 @@ void AddCommon(po::options_description& options, CommonOptions& common) {
 }
 
 // Boost's wording, made to name the option and say what to do.
-std::string OptionProblem(const std::string& command, const std::exception& error) {
+std::string OptionProblem(const std::string& command, const std::exception& error,
+                          const po::options_description& options) {
+  if (const auto* unknown = dynamic_cast<const po::unknown_option*>(&error)) {
+    std::string name = unknown->get_option_name();
+    name.erase(0, name.find_first_not_of('-'));
+    const std::string nearest = NearestOption(name, options);
+    if (!nearest.empty()) {
+      return fmt::format("{}: '{}' is not an option; did you mean '{}'? See clipsweep {} --help", command,
+                         Printable(name), nearest, command);
+    }
+  }
   return fmt::format("{}: {}; see clipsweep {} --help", command, error.what(), command);
 }
 
@@ -110,7 +120,7 @@ Parsed Parse(int argc, char** argv) {
     }
     po::notify(values);
   } catch (const po::error& error) {
-    throw UsageError(OptionProblem(name, error));
+    throw UsageError(OptionProblem(name, error, all));
   }
   return parsed;
 }
@@ -232,7 +242,7 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
     WriteFileAtomically(parsed.common.json,
                         json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
   });
-  return 0;
+  return static_cast<int>(output.code);
 }
 
 }  // namespace

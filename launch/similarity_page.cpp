@@ -11,39 +11,17 @@ namespace {
 
 constexpr int kCell = 112, kRow = 44, kTop = 150, kGap = 2;
 
-constexpr const char* kHead = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Image and text similarity</title>
-<style>
-:root { color-scheme: light dark; --text: #1a1a1a; --page: #ffffff; }
-@media (prefers-color-scheme: dark) { :root { --text: #ececec; --page: #16181d; } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 1.5rem; }
-figure { overflow-x: auto; margin: 1rem 0; }
+constexpr const char* kStyle = R"(
 svg text { font: 14px system-ui, sans-serif; fill: var(--text); }
 svg .name { font-size: 11px; }
 svg .value { text-anchor: middle; font-variant-numeric: tabular-nums; }
 svg .best { font-weight: 700; }
-</style>
-</head>
-<body>
-<h1>Image and text similarity</h1>
 )";
 
 int LabelWidth(const Similarity& similarity) {
   std::size_t longest = 0;
   for (const std::string& text : similarity.texts) longest = std::max(longest, text.size());
   return static_cast<int>(std::min<std::size_t>(420, 30 + 8 * longest));
-}
-
-std::string Shorten(const std::string& text, std::size_t most) {
-  if (text.size() <= most) return text;
-  std::size_t cut = most;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
-  return text.substr(0, cut) + "\xe2\x80\xa6";
 }
 
 }  // namespace
@@ -57,7 +35,8 @@ std::string SimilarityPage(const Similarity& similarity) {
     low = std::min(low, *std::min_element(row.begin(), row.end()));
     high = std::max(high, *std::max_element(row.begin(), row.end()));
   }
-  std::string page = kHead;
+  std::string page =
+      PageHead("Image and text similarity", kStyle) + "<h1>Image and text similarity</h1>\n";
   page += fmt::format(
       "<p>Cosine of image and text features of {}: {} pictures, {} texts. Bold: the best text of a "
       "picture. Colours go from {:.3f} to {:.3f}.</p>\n<figure>\n",

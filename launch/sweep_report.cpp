@@ -14,31 +14,8 @@ namespace clipsweep {
 namespace {
 
 constexpr double kPlateau = 0.95;
-constexpr std::size_t kMostCells = 20'000;  // drawn in one map
+constexpr std::size_t kMostCells = 20'000;  // drawn in one map of the page
 constexpr double kWidth = 880, kLeft = 60, kTop = 8, kBottom = 44;
-
-constexpr const char* kHead = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Tip-Adapter grid</title>
-<style>
-:root { color-scheme: light dark; --text: #1a1a1a; --page: #ffffff; }
-@media (prefers-color-scheme: dark) { :root { --text: #ececec; --page: #16181d; } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 1.5rem; }
-figure { overflow-x: auto; margin: 1rem 0 2rem; }
-svg text { font: 12px system-ui, sans-serif; fill: var(--text); font-variant-numeric: tabular-nums; }
-svg .down { text-anchor: end; }
-svg .across { text-anchor: middle; }
-svg rect:hover { stroke: #fff; stroke-width: 1.5; }
-svg .plateau { fill: none; stroke: #fff; stroke-width: 1.5; }
-svg .best { fill: none; stroke: #e4002b; stroke-width: 2.5; pointer-events: none; }
-</style>
-</head>
-<body>
-)";
 
 // Mean accuracy over subsets, or the best of `step_a` x `step_b` neighbours.
 struct Map {
@@ -60,10 +37,11 @@ std::vector<double> MeanOverSeeds(const SweepData& data, std::size_t shots) {
   return mean;
 }
 
-Map Shrink(const std::vector<double>& mean, std::size_t alphas, std::size_t betas) {
+Map Shrink(const std::vector<double>& mean, std::size_t alphas, std::size_t betas,
+           std::size_t most_cells) {
   std::size_t step_a = 1, step_b = 1;
   const auto cells = [](std::size_t count, std::size_t step) { return (count + step - 1) / step; };
-  while (cells(alphas, step_a) * cells(betas, step_b) > kMostCells) {
+  while (cells(alphas, step_a) * cells(betas, step_b) > most_cells) {
     ++(cells(alphas, step_a) > cells(betas, step_b) ? step_a : step_b);
   }
   Map map{cells(alphas, step_a), cells(betas, step_b), {}, {}};
@@ -107,10 +85,12 @@ std::vector<std::size_t> Ticks(std::size_t cells) {
   return ticks;
 }
 
-std::string MapFigure(const SweepData& data, std::size_t shots) {
+}  // namespace
+
+std::string HeatMapFigure(const SweepData& data, std::size_t shots, std::size_t most_cells) {
   const std::size_t alphas = data.alpha.size();
   const std::vector<double> mean = MeanOverSeeds(data, shots);
-  const Map map = Shrink(mean, alphas, data.beta.size());
+  const Map map = Shrink(mean, alphas, data.beta.size(), most_cells);
   const auto best = static_cast<std::size_t>(std::max_element(map.value.begin(), map.value.end()) -
                                              map.value.begin());
   const double low = *std::min_element(map.value.begin(), map.value.end()), high = map.value[best];
@@ -123,17 +103,17 @@ std::string MapFigure(const SweepData& data, std::size_t shots) {
   const auto alpha_of = [&](std::size_t cell) { return data.alpha[map.point[cell] % alphas]; };
   const auto beta_of = [&](std::size_t cell) { return data.beta[map.point[cell] / alphas]; };
   std::string page = fmt::format(
-      "<h2>{} shots</h2>\n<p>Best {:.2f} % at alpha {:.6g}, beta {:.6g}; zero-shot {:.2f} %; drawn "
-      "values {:.2f} to {:.2f} %{}.</p>\n<figure><svg width=\"{:.0f}\" height=\"{:.0f}\" "
+      "<h3>{} shots</h3>\n<p>Best {:.2f} % at alpha {:.6g}, beta {:.6g}; zero-shot {:.2f} %; drawn "
+      "values {:.2f} to {:.2f} %{}.</p>\n<figure><svg class=\"chart\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" "
       "role=\"img\" aria-label=\"Accuracy over alpha and beta\">\n",
       data.shots[shots], 100 * high, alpha_of(best), beta_of(best), 100 * zero_shot, 100 * low,
       100 * high,
       map.value.size() < mean.size() ? "; each cell shows the best of its neighbouring points" : "",
-      kLeft + kWidth + 12, bottom + kBottom);
+      kLeft + kWidth + 12, bottom + kBottom, kLeft + kWidth + 12, bottom + kBottom);
   for (std::size_t cell = 0; cell < map.value.size(); ++cell) {
     const double value = map.value[cell];
     page += fmt::format(
-        "<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" "
+        "<rect class=\"cell\" x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" "
         "fill=\"{}\"><title>alpha "
         "{:.6g}, beta {:.6g}: {:.2f} %{}</title></rect>\n",
         kLeft + static_cast<double>(cell % map.columns) * width,
@@ -166,8 +146,6 @@ std::string MapFigure(const SweepData& data, std::size_t shots) {
   return page;
 }
 
-}  // namespace
-
 void WriteSweepCsv(const std::filesystem::path& path, const SweepData& data) {
   const auto temporary = TemporaryFor(path);
   OutputFile file(temporary);
@@ -198,7 +176,7 @@ void WriteSweepCsv(const std::filesystem::path& path, const SweepData& data) {
 
 std::string HeatMapPage(const SweepData& data) {
   const SweepResult& result = data.result;
-  std::string page = kHead;
+  std::string page = PageHead("Tip-Adapter grid", kChartStyle);
   page += fmt::format(
       "<h1>Tip-Adapter over alpha and beta</h1>\n<p>{} points, top-1 accuracy on {} {}, mean over "
       "{} "
@@ -208,7 +186,7 @@ std::string HeatMapPage(const SweepData& data) {
       result.tuned_on == "test" ? "<strong>test</strong> images (tuned on test)"
                                 : "tuning images (" + EscapeHtml(result.tuned_on) + ")",
       data.seeds.size(), data.seeds.size() == 1 ? "subset" : "subsets");
-  for (std::size_t s = 0; s < data.shots.size(); ++s) page += MapFigure(data, s);
+  for (std::size_t s = 0; s < data.shots.size(); ++s) page += HeatMapFigure(data, s, kMostCells);
   return page + "</body>\n</html>\n";
 }
 

@@ -65,7 +65,7 @@ Json EvaluationJson(const Evaluation& done) {
 Json FilesJson(const std::vector<fs::path>& paths) {
   Json files = Json::object();
   for (const fs::path& path : paths) {
-    const H5Reader file(path, Seal::kCheckedBefore);
+    const H5Reader file(path);
     files[path.filename().string()] = {{"format", FormatOf(file)},
                                        {"sha256", file.seal()},
                                        {"made_from", ReadProvenance(file)}};

@@ -1,0 +1,69 @@
+// The nights so far, in an SQLite file: a row a night, also of those that failed or did not happen,
+// and a row a figure.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace clipsweep {
+
+// "count": right answers among the test images. "seconds", "throughput": units a second.
+struct Figure {
+  std::string name;     // "Tip-Adapter 16 shots seed 31 top-1", "sweep seconds"
+  std::string kind;
+  std::string unit;     // "images", "s", "images/s"
+  double value = 0;
+  double seconds = 0;   // of throughput: how long it was measured
+};
+
+// What must be equal for two nights to be compared.
+struct NightKey {
+  std::string machine, device, config_sha256, inputs_sha256;
+  std::int64_t ranks = 1;
+};
+
+struct Night {
+  std::int64_t id = 0;
+  std::string started, ended;  // UTC, "2026-11-24T02:00:00Z"; ended empty while it runs
+  std::string status;          // running, ok, regressed, failed, missed
+  std::string commit, version;
+  NightKey key;
+  std::string folder;          // of its run
+  std::string message;         // of a failure; which figures regressed
+  bool accepted = false;       // its accuracies are the reference whatever they were before
+};
+
+class History {
+ public:
+  // Opens or makes the file. Throws InputError naming it when it is none of ours, damaged, or of a
+  // newer schema.
+  explicit History(const std::filesystem::path& path);
+  ~History();
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  // Nights that were running when their program ended become failed; returns how many.
+  std::int64_t CloseAbandoned(const std::string& now);
+  std::int64_t Add(const Night& night);  // its id
+  // All but its id.
+  void Update(const Night& night);
+  void AddFigures(std::int64_t night, const std::vector<Figure>& figures);
+
+  std::vector<Night> Nights(std::int64_t most) const;  // the latest, oldest first
+  std::vector<Figure> Figures(std::int64_t night) const;
+  // Finished nights with this machine, device, configuration and number of ranks, latest first.
+  // `same_inputs`: and these inputs, whatever the number of ranks: accuracies do not depend on it.
+  std::vector<Night> Comparable(const NightKey& key, bool same_inputs, std::int64_t most) const;
+
+  // Forgets all but the latest `keep` nights; returns the folders of those forgotten.
+  std::vector<std::string> Forget(std::int64_t keep);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace clipsweep

@@ -1,0 +1,297 @@
+#include "launch/nightly/night.h"
+
+#include <fmt/core.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+#include <memory>
+
+#include "common/atomic_file.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/provenance.h"
+#include "common/sha256.h"
+#include "launch/experiment/options.h"
+#include "launch/experiment/results.h"
+#include "launch/report/page.h"
+
+namespace clipsweep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kTrendNights = 90, kMostMissed = 400;
+constexpr const char* kFolderPrefix = "night-";
+
+std::time_t ParseUtc(const std::string& text) {
+  std::tm time{};
+  return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr ? 0 : ::timegm(&time);
+}
+
+std::string FormatUtc(std::time_t seconds, const char* format = "%Y-%m-%dT%H:%M:%SZ") {
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 40> text{};
+  std::strftime(text.data(), text.size(), format, &utc);
+  return text.data();
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+// Everything that decides the answers, apart from the inputs' content.
+std::string ConfigHash(const Json& results) {
+  return Sha256Hex(results.at("config").dump());
+}
+
+// What the files were made from, as far as it comes from outside.
+std::string InputsHash(const Json& results) {
+  std::string text;
+  for (const auto& [file, about] : results.at("files").items()) {
+    for (const char* name : {"model_sha256", "list_sha256", "classnames_sha256", "templates_sha256",
+                             "preprocess", "precision", "dtype", "batch"}) {
+      if (about.at("made_from").contains(name)) {
+        text += fmt::format("{} {} {}\n", file, name, about.at("made_from").at(name).get<std::string>());
+      }
+    }
+  }
+  return Sha256Hex(text);
+}
+
+void AddCounts(const std::string& name, const Json& counts, std::vector<Figure>& figures) {
+  for (const char* top : {"top1", "top5"}) {
+    figures.push_back({fmt::format("{} {}", name, top), "count", "images",
+                       counts.at(top).get<double>(), 0});
+  }
+}
+
+std::vector<Figure> FiguresOf(const Json& results, const Json& stages) {
+  std::vector<Figure> figures;
+  for (const Json& done : results.at("evaluations")) {
+    if (done.at("shots") != 0) continue;
+    AddCounts(fmt::format("{} {}", done.at("method").get<std::string>(),
+                          done.at("templates").get<std::string>()),
+              done.at("counts"), figures);
+  }
+  for (const Json& cell : results.at("cells")) {
+    const std::string of = fmt::format("{} shots seed {}", cell.at("shots").get<std::int64_t>(),
+                                       cell.at("subset_seed").get<std::int64_t>());
+    AddCounts("Tip-Adapter " + of, cell.at("tip_adapter"), figures);
+    AddCounts("Tip-Adapter-F " + of, cell.at("tip_adapter_f"), figures);
+  }
+  struct Sum {
+    double seconds = 0, items = 0;
+    std::string unit;
+  };
+  std::map<std::string, Sum> sums;
+  double total = 0;
+  for (const auto& [name, stage] : stages.items()) {
+    if (stage.at("reused").get<bool>()) continue;  // its time is that of looking at the file
+    std::string group = name;
+    for (const char* kind : {"text", "finetune", "evaluate"}) {
+      if (name.starts_with(kind)) group = kind;
+    }
+    Sum& sum = sums[group];
+    sum.seconds += stage.at("seconds").get<double>();
+    sum.items += stage.at("items").get<double>();
+    sum.unit = stage.at("unit").get<std::string>();
+    total += stage.at("seconds").get<double>();
+  }
+  for (const auto& [name, sum] : sums) {
+    figures.push_back({name + " seconds", "seconds", "s", sum.seconds, 0});
+    if (sum.items > 0 && sum.seconds > 0) {
+      figures.push_back({name + " throughput", "throughput", sum.unit + "/s", sum.items / sum.seconds,
+                         sum.seconds});
+    }
+  }
+  if (!sums.empty()) figures.push_back({"all stages seconds", "seconds", "s", total, 0});
+  return figures;
+}
+
+// The part of a night that rank 0 does.
+class Record {
+ public:
+  explicit Record(const NightConfig& config)
+      : config_(config), lock_(config.history), history_(config.history) {}
+
+  // Rows for what went wrong since, then this night's.
+  void Begin(const Night& night) {
+    outcome_.night = night;
+    outcome_.abandoned = history_.CloseAbandoned(night.started);
+    AddMissed();
+    outcome_.night.id = history_.Add(outcome_.night);
+  }
+
+  void Fail(const std::string& message) {
+    outcome_.night.status = "failed";
+    outcome_.night.message = message;
+    End();
+  }
+
+  void Finish(const Json& results, const Json& stages) {
+    Night& night = outcome_.night;
+    night.key.config_sha256 = ConfigHash(results);
+    night.key.inputs_sha256 = InputsHash(results);
+    outcome_.figures = FiguresOf(results, stages);
+    Compare();
+    history_.AddFigures(night.id, outcome_.figures);
+    night.status = outcome_.regressions.empty() ? "ok" : "regressed";
+    for (const Regression& regression : outcome_.regressions) {
+      night.message += (night.message.empty() ? "" : "; ") + regression.text;
+    }
+    End();
+  }
+
+  const NightOutcome& outcome() const { return outcome_; }
+
+ private:
+  void AddMissed() {
+    const auto nights = history_.Nights(1);
+    if (nights.empty() || config_.every_hours <= 0) return;
+    const double period = config_.every_hours * 3600;
+    const std::time_t last = ParseUtc(nights.back().started), now = ParseUtc(outcome_.night.started);
+    // Half a period of delay is a late night, not a missed one.
+    const auto gap = static_cast<std::int64_t>(std::floor(static_cast<double>(now - last) / period - 0.5));
+    outcome_.missed = std::clamp<std::int64_t>(gap, 0, kMostMissed);
+    for (std::int64_t i = 1; i <= outcome_.missed; ++i) {
+      Night missed;
+      missed.started = missed.ended = FormatUtc(last + static_cast<std::time_t>(period * static_cast<double>(i)));
+      missed.status = "missed";
+      missed.key.machine = outcome_.night.key.machine;
+      missed.message = "did not start";
+      history_.Add(missed);
+    }
+  }
+
+  void Compare() {
+    NightKey& key = outcome_.night.key;
+    for (const Night& night : history_.Comparable(key, /*same_inputs=*/true, 1'000'000)) {
+      if (night.status != "ok" && !night.accepted) continue;
+      outcome_.compared_counts_with = night.id;
+      if (!config_.accept) {
+        outcome_.regressions = CompareCounts(outcome_.figures, history_.Figures(night.id));
+      }
+      break;
+    }
+    std::vector<std::vector<Figure>> before;
+    for (const Night& night : history_.Comparable(key, /*same_inputs=*/false, config_.window)) {
+      before.push_back(history_.Figures(night.id));
+    }
+    outcome_.compared_times_with = static_cast<std::int64_t>(before.size());
+    const auto slower = CompareTimes(outcome_.figures, before, config_.band);
+    outcome_.regressions.insert(outcome_.regressions.end(), slower.begin(), slower.end());
+  }
+
+  void End() {
+    outcome_.night.ended = UtcNow();
+    history_.Update(outcome_.night);
+    Retain();
+    WriteFiles();
+    if (outcome_.night.status != "ok") RunHook();
+  }
+
+  // Folders of nights beyond those to be kept; only ones that this program made there.
+  void Retain() {
+    std::vector<std::string> folders = history_.Forget(config_.keep_nights);
+    const auto nights = history_.Nights(config_.keep_nights);
+    std::int64_t kept = 0;
+    for (auto night = nights.rbegin(); night != nights.rend(); ++night) {
+      if (!night->folder.empty() && ++kept > config_.keep_runs) folders.push_back(night->folder);
+    }
+    for (const std::string& folder : folders) {
+      const fs::path path = config_.experiment.run / fs::path(folder).filename();
+      if (!path.filename().string().starts_with(kFolderPrefix) || fs::is_symlink(path)) continue;
+      std::error_code error;
+      fs::remove_all(path, error);
+      if (error) LogWarning("{}: cannot be removed: {}", path.string(), error.message());
+    }
+  }
+
+  void WriteFiles() const {
+    const fs::path root = config_.experiment.run;
+    WriteFileAtomically(root / "summary.md", SummaryMarkdown(outcome_));
+    WriteFileAtomically(root / "summary.json",
+                        SummaryJson(outcome_).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    const auto nights = history_.Nights(kTrendNights);
+    std::vector<std::vector<Figure>> figures;
+    for (const Night& night : nights) figures.push_back(history_.Figures(night.id));
+    WriteFileAtomically(root / "trend.html", TrendPage(nights, figures));
+    if (!config_.prometheus.empty()) WriteFileAtomically(config_.prometheus, PrometheusText(outcome_));
+  }
+
+  void RunHook() const {
+    if (config_.on_regression.empty()) return;
+    const fs::path root = fs::absolute(config_.experiment.run);
+    ::setenv("CLIPSWEEP_STATUS", outcome_.night.status.c_str(), 1);
+    ::setenv("CLIPSWEEP_SUMMARY_MD", (root / "summary.md").c_str(), 1);
+    ::setenv("CLIPSWEEP_SUMMARY_JSON", (root / "summary.json").c_str(), 1);
+    const int code = std::system(config_.on_regression.c_str());
+    if (code != 0) {
+      LogWarning("--on-regression: the command ended with {}; the night's result stands",
+                 WIFEXITED(code) ? WEXITSTATUS(code) : code);
+    }
+  }
+
+  const NightConfig& config_;
+  const OutputLock lock_;
+  History history_;
+  NightOutcome outcome_;
+};
+
+}  // namespace
+
+NightOutcome RunNight(const NightConfig& config, const CommandContext& context) {
+  Comm& comm = context.comm;
+  Night night;
+  night.started = BroadcastString(comm, UtcNow());  // one name for the folder on all ranks
+  night.status = "running";
+  night.commit = config.commit;
+  night.version = kVersion;
+  night.key.machine = config.machine.empty() ? HostName() : config.machine;
+  night.key.device = context.compute.kind();
+  night.key.ranks = comm.size();
+  NightConfig whole = config;
+  if (whole.history.empty()) whole.history = config.experiment.run / "history.sqlite";
+  ExperimentConfig experiment = config.experiment;
+  const std::string folder =
+      config.reuse ? "reused" : kFolderPrefix + FormatUtc(ParseUtc(night.started), "%Y%m%dT%H%M%SZ");
+  experiment.run /= folder;
+  night.folder = folder;
+  std::unique_ptr<Record> record;
+  Agree(comm, [&] {
+    if (!comm.is_root()) return;
+    record = std::make_unique<Record>(whole);
+    record->Begin(night);
+  });
+  CommandOutput output;
+  try {
+    output = RunAndReport(experiment, context);
+  } catch (const AgreedError& error) {  // on every rank
+    if (record) record->Fail(error.what());
+    throw;
+  }
+  NightOutcome outcome;
+  std::int64_t regressed = 0;
+  Agree(comm, [&] {
+    if (!comm.is_root()) return;
+    const ReportData data = ReadReportData(experiment.run, {});
+    WriteFileAtomically(experiment.run / "report.html", ReportPage(data));
+    WriteFileAtomically(experiment.run / "report.csv", ReportCsv(data));
+    record->Finish(data.results, output.json.at("stages"));
+    outcome = record->outcome();
+    regressed = outcome.regressions.empty() ? 0 : 1;
+  });
+  comm.SumInt64(std::span(&regressed, 1));
+  outcome.night.status = regressed > 0 ? "regressed" : "ok";
+  return outcome;
+}
+
+}  // namespace clipsweep

@@ -1,0 +1,110 @@
+#include "launch/report/data.h"
+
+#include <fmt/core.h>
+
+#include "common/error.h"
+#include "common/feature_file.h"
+#include "common/prediction_file.h"
+#include "launch/experiment/results.h"
+
+namespace clipsweep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kGalleryItems = 8;  // of each kind
+
+class Reader {
+ public:
+  explicit Reader(ReportData& data) : data_(data) {}
+
+  // Calls `read` with the file's path when it is there and the one results.json names.
+  template <typename Read>
+  void With(const std::string& name, const Read& read) {
+    const Json& files = data_.results.at("files");
+    if (!files.contains(name)) return;
+    const fs::path path = data_.folder / name;
+    if (!fs::exists(path)) {
+      data_.absent.push_back(name);
+      return;
+    }
+    if (CheckSeal(path) != files.at(name).at("sha256").get<std::string>()) {
+      throw InputError(fmt::format(
+          "{}: is not the file that results.json was made from; run the experiment again",
+          path.string()));
+    }
+    read(path);
+  }
+
+ private:
+  ReportData& data_;
+};
+
+void ReadCurves(ReportData& data, Reader& reader) {
+  const Json& config = data.results.at("config");
+  const auto seed = config.at("subset_seeds").at(0).get<std::int64_t>();
+  for (const auto shots : config.at("shots").get<std::vector<std::int64_t>>()) {
+    reader.With(fmt::format("adapter-{}shot-seed{}.h5", shots, seed), [&](const fs::path& path) {
+      const AdapterData adapter = ReadAdapterFile(path);
+      data.curves.push_back({shots, seed, adapter.selected_epoch, adapter.select_samples,
+                             adapter.tuned_on, adapter.history});
+    });
+  }
+}
+
+void ReadGallery(ReportData& data, Reader& reader, const fs::path& images) {
+  const Json* before = LastEvaluation(data.results, "zero-shot");
+  const Json* after = LastEvaluation(data.results, "Tip-Adapter");
+  if (before == nullptr || after == nullptr) return;
+  reader.With(before->at("file").get<std::string>(), [&](const fs::path& zero_shot) {
+    reader.With(after->at("file").get<std::string>(), [&](const fs::path& tip) {
+      reader.With("test.h5", [&](const fs::path& test) {
+        const FeatureReader features(test);
+        data.gallery = MakeGallery(ReadPredictionFile(zero_shot), ReadPredictionFile(tip),
+                                   features.about().paths, images, kGalleryItems);
+      });
+    });
+  });
+}
+
+}  // namespace
+
+const Json* LastEvaluation(const Json& results, const std::string& method) {
+  const Json* last = nullptr;
+  const std::string templates = results.at("config").at("templates").get<std::string>();
+  for (const Json& done : results.at("evaluations")) {
+    if (done.at("method") != method || done.at("templates") != templates) continue;
+    if (last == nullptr || done.at("shots") >= last->at("shots")) last = &done;
+  }
+  return last;
+}
+
+ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
+  ReportData data;
+  data.folder = folder;
+  if (!fs::is_directory(folder)) {
+    throw InputError(fmt::format("{}: is not a folder; give --run the folder of an experiment",
+                                 folder.string()));
+  }
+  const fs::path results = folder / "results.json";
+  if (!fs::exists(results)) {
+    throw InputError(
+        fmt::format("{}: is not there; run an experiment into this folder first", results.string()));
+  }
+  data.results = ReadResults(results);
+  data.run = ReadRunFile(folder / "run.json");
+  ReadingJson(results, [&] {
+    data.classes = data.results.at("class_names").get<std::vector<std::string>>();
+    Reader reader(data);
+    reader.With("sweep.h5", [&](const fs::path& path) { data.sweep = ReadSweepData(path); });
+    ReadCurves(data, reader);
+    const fs::path found =
+        images.empty() ? fs::path(data.run.value("test_images", std::string())) : images;
+    ReadGallery(data, reader, found);
+    reader.With("test.h5", [&](const fs::path& path) { data.map = MapFeatures(path); });
+    return 0;
+  });
+  return data;
+}
+
+}  // namespace clipsweep
