@@ -1,6 +1,7 @@
 #include "launch/config_file.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 #include <sstream>
 #include <vector>
@@ -38,10 +39,10 @@ std::string NearestOption(const std::string& name,
                           const boost::program_options::options_description& options) {
   const std::string wanted = name.substr(0, 64);  // longer than any of ours
   std::string nearest;
-  std::size_t least = std::max<std::size_t>(2, wanted.size() / 2);  // beyond it is another word
+  std::size_t least = SIZE_MAX;
   for (const auto& option : options.options()) {
     const std::size_t distance = Distance(wanted, option->long_name());
-    if (distance >= least && !(nearest.empty() && distance == least)) continue;
+    if (distance >= least) continue;
     least = distance;
     nearest = option->long_name();
   }

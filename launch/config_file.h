@@ -12,7 +12,8 @@ void StoreConfig(const std::string& text,
                  const boost::program_options::options_description& options,
                  boost::program_options::variables_map& values);
 
-// The option of `options` that `name` was probably meant to be, "" when none is near.
+// The option of `options` that `name` was probably meant to be: the one of
+// fewest letters to change.
 std::string NearestOption(const std::string& name,
                           const boost::program_options::options_description& options);
 

@@ -90,6 +90,22 @@ def demo(digits, tmp_path_factory):
     return out
 
 
+def study_arguments(digits):
+    """A small experiment on the demo, without --run."""
+    return ["experiment", "--title", "Digits", "--model", DEMO_MODEL, "--train", digits / "train", "--val", digits / "val",
+            "--test", digits / "test", "--classnames", digits / "classnames.txt", "--templates", DEMO_TEMPLATES,
+            "--shots", "1,4", "--subset-seeds", "1:3", "--alpha", "0.5:10:0.5", "--beta", "1:20:1", "--epochs", "3",
+            "--quiet"]
+
+
+@pytest.fixture(scope="session")
+def study(digits, tmp_path_factory):
+    """Its run folder, made on two ranks; tests only read it."""
+    run_folder = tmp_path_factory.mktemp("study") / "run"
+    run_ok(*study_arguments(digits), "--run", run_folder, np=2)
+    return run_folder
+
+
 @pytest.fixture(scope="session")
 def caltech(data, tmp_path_factory):
     """The real Caltech-101 features, imported: cache.h5, val.h5, text.h5."""

@@ -258,6 +258,7 @@ NightOutcome RunNight(const NightConfig& config, const CommandContext& context) 
   night.key.machine = config.machine.empty() ? HostName() : config.machine;
   night.key.device = context.compute.kind();
   night.key.ranks = comm.size();
+  night.accepted = config.accept;
   NightConfig whole = config;
   if (whole.history.empty()) whole.history = config.experiment.run / "history.sqlite";
   ExperimentConfig experiment = config.experiment;

@@ -18,6 +18,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
 nav { font-size: .9rem; margin: .8rem 0; } nav a { margin-right: .9rem; color: var(--link); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; }
+.columns { display: flex; flex-wrap: wrap; gap: 0 2.5rem; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 .mark { background: #b3261e; color: #fff; padding: .1rem .45rem; border-radius: .3rem; font-size: .85rem; }

@@ -12,6 +12,7 @@ namespace clipsweep {
 namespace {
 
 constexpr std::size_t kMostHelped = 10, kMostConfusions = 15, kMapColours = 10;
+constexpr std::int64_t kFewestInBin = 10;  // fewer say little about a share
 
 // Name of an evaluation: "Tip-Adapter, 16 shots".
 std::string NameOf(const Json& done) {
@@ -147,7 +148,7 @@ std::string ConfusionSection(const ReportData& data) {
     const Json& pairs = done->at("confusions");
     if (pairs.empty()) continue;
     body += fmt::format(
-        "<h3>{}</h3><div class=\"wide\"><table><thead><tr><th>is</th><th>taken for</th><th "
+        "<div class=\"wide\"><h3>{}</h3><table><thead><tr><th>is</th><th>taken for</th><th "
         "class=\"n\">images</th></tr></thead><tbody>\n",
         EscapeHtml(NameOf(*done)));
     for (std::size_t i = 0; i < std::min(kMostConfusions, pairs.size()); ++i) {
@@ -159,7 +160,8 @@ std::string ConfusionSection(const ReportData& data) {
     }
     body += "</tbody></table></div>\n";
   }
-  return Section("confusion", "Most frequent confusions", body);
+  if (body.empty()) return "";
+  return Section("confusion", "Most frequent confusions", "<div class=\"columns\">\n" + body + "</div>\n");
 }
 
 std::string CalibrationSection(const ReportData& data) {
@@ -170,7 +172,7 @@ std::string CalibrationSection(const ReportData& data) {
     Series one{fmt::format("{}: ECE {:.2f} %", NameOf(*done), ece), {}, {}, {}, true,
                static_cast<int>(series.size() % 6)};
     for (const Json& bin : done->at("calibration_bins")) {
-      if (bin.at(0).get<std::int64_t>() == 0) continue;
+      if (bin.at(0).get<std::int64_t>() < kFewestInBin) continue;
       one.x.push_back(bin.at(1).get<double>());
       one.y.push_back(bin.at(2).get<double>());
     }
@@ -185,7 +187,8 @@ std::string CalibrationSection(const ReportData& data) {
   return Section("calibration", "Calibration",
                  LineChart(options, series) +
                      "<p class=\"quiet\">Below the diagonal: more confident than right. ECE: expected "
-                     "calibration error over 15 equally wide bins.</p>\n");
+                     "calibration error over 15 equally wide bins; those of fewer than 10 images are not "
+                     "drawn.</p>\n");
 }
 
 std::string GallerySection(const ReportData& data) {

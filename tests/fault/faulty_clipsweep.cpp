@@ -1,11 +1,13 @@
 // clipsweep with a rank that fails at the border of a stage, for tests/fault/test_ranks.py:
-//   CLIPSWEEP_TEST_FAULT="KIND RANK STAGE"   KIND: throw, kill, stop or list
-// `list` writes the stages the rank enters to stderr, one a line, and fails nowhere.
+//   CLIPSWEEP_TEST_FAULT="KIND RANK STAGE"   KIND: throw, kill, stop, sleep or list
+// `sleep` takes three seconds more, for tests of the nightly run. `list` writes the stages the rank enters to stderr, one a line, and fails nowhere.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <signal.h>
 
@@ -28,6 +30,10 @@ int main(int argc, char** argv) {
         return;
       }
       if (entered != stage) return;
+      if (kind == "sleep") {
+        std::this_thread::sleep_for(std::chrono::seconds(3));
+        return;
+      }
       if (kind == "throw") throw std::runtime_error("thrown by the test");
       ::raise(kind == "kill" ? SIGKILL : SIGSTOP);
     });
