@@ -35,6 +35,7 @@ svg .l3 { stroke: var(--s3); } svg .l4 { stroke: var(--s4); } svg .l5 { stroke: 
 svg .c0 { fill: #1f77b4; } svg .c1 { fill: #ff7f0e; } svg .c2 { fill: #2ca02c; } svg .c3 { fill: #d62728; }
 svg .c4 { fill: #9467bd; } svg .c5 { fill: #8c564b; } svg .c6 { fill: #e377c2; } svg .c7 { fill: #7f7f7f; }
 svg .c8 { fill: #bcbd22; } svg .c9 { fill: #17becf; }
+@media (max-width: 40rem) { svg.chart text { font-size: 17px; } svg.chart .title { font-size: 18px; } }
 svg .cell:hover { stroke: #fff; stroke-width: 1.5; }
 svg .plateau { fill: none; stroke: #fff; stroke-width: 1.5; }
 svg .best { fill: none; stroke: #e4002b; stroke-width: 2.5; pointer-events: none; }

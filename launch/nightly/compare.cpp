@@ -58,9 +58,9 @@ std::vector<Regression> CompareTimes(const std::vector<Figure>& tonight,
   std::vector<Regression> regressions;
   for (const Figure& figure : tonight) {
     const auto found = before.find(figure.name);
-    if (figure.kind == "count" || found == before.end()) continue;
-    const double median = Median(found->second), room = Room(found->second, median, band);
     const bool slower_is_more = figure.kind == "seconds";
+    if ((!slower_is_more && figure.kind != "throughput") || found == before.end()) continue;
+    const double median = Median(found->second), room = Room(found->second, median, band);
     const double limit = slower_is_more ? median + std::max(room, band.floor) : median - room;
     // Less throughput counts when it cost at least the floor.
     const double lost = slower_is_more || median <= 0

@@ -19,7 +19,7 @@ struct Regression {
   std::string name, kind;
   double value = 0, reference = 0;
   double limit = 0;  // what would still have been right
-  std::string text;  // "Tip-Adapter 16 shots seed 31 top-1: 800 right, was 801"
+  std::string text;  // "Tip-Adapter 16-shot seed 31 top1: 800 right, was 801"
 };
 
 // Counts against `reference` (empty: nothing to compare with): a count that differs, or that is gone,

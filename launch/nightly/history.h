@@ -10,9 +10,10 @@
 
 namespace clipsweep {
 
-// "count": right answers among the test images. "seconds", "throughput": units a second.
+// "count": right answers among the test images. "accuracy": their mean over subsets, to look at.
+// "seconds", "throughput": units a second.
 struct Figure {
-  std::string name;     // "Tip-Adapter 16 shots seed 31 top-1", "sweep seconds"
+  std::string name;     // "Tip-Adapter 16-shot seed 31 top1", "sweep seconds"
   std::string kind;
   std::string unit;     // "images", "s", "images/s"
   double value = 0;

@@ -82,10 +82,17 @@ std::vector<Figure> FiguresOf(const Json& results, const Json& stages) {
               done.at("counts"), figures);
   }
   for (const Json& cell : results.at("cells")) {
-    const std::string of = fmt::format("{} shots seed {}", cell.at("shots").get<std::int64_t>(),
+    const std::string of = fmt::format("{}-shot seed {}", cell.at("shots").get<std::int64_t>(),
                                        cell.at("subset_seed").get<std::int64_t>());
     AddCounts("Tip-Adapter " + of, cell.at("tip_adapter"), figures);
     AddCounts("Tip-Adapter-F " + of, cell.at("tip_adapter_f"), figures);
+  }
+  for (const Json& row : results.at("rows")) {
+    const auto shots = row.at("shots").get<std::int64_t>();
+    figures.push_back({fmt::format("{} {} top1", row.at("method").get<std::string>(),
+                                   shots > 0 ? fmt::format("{}-shot", shots)
+                                             : row.at("templates").get<std::string>()) + " mean",
+                       "accuracy", "%", 100 * row.at("top1_mean").get<double>(), 0});
   }
   struct Sum {
     double seconds = 0, items = 0;

@@ -38,7 +38,16 @@ std::vector<Series> SeriesOf(const std::string& kind, const std::vector<std::vec
   return series;
 }
 
-std::string Charts(const std::string& title, const std::string& unit, std::vector<Series> series) {
+// Some eight whole numbers.
+std::vector<double> NightTicks(std::size_t nights) {
+  std::vector<double> ticks;
+  const std::size_t step = std::max<std::size_t>(1, (nights + 7) / 8);
+  for (std::size_t night = 1; night <= nights; night += step) ticks.push_back(static_cast<double>(night));
+  return ticks;
+}
+
+std::string Charts(const std::string& title, const std::string& unit, std::vector<Series> series,
+                   std::size_t nights) {
   std::string body;
   for (std::size_t first = 0; first < series.size(); first += kSeriesAChart) {
     const auto begin = series.begin() + static_cast<std::ptrdiff_t>(first);
@@ -50,6 +59,7 @@ std::string Charts(const std::string& title, const std::string& unit, std::vecto
     options.x_label = "night, oldest first (see the table)";
     options.y_label = unit;
     options.height = 280;
+    options.x_ticks = NightTicks(nights);
     body += LineChart(options, some);
   }
   return body;
@@ -72,8 +82,8 @@ std::string TrendPage(const std::vector<Night>& nights,
         EscapeHtml(night.commit), EscapeHtml(night.key.machine), EscapeHtml(night.message));
   }
   page += "</tbody></table></div>\n<h2>Answers</h2>\n" +
-          Charts("Right answers on test", "images", SeriesOf("count", figures)) +
-          "<h2>Times</h2>\n" + Charts("Time of a stage", "seconds", SeriesOf("seconds", figures)) +
+          Charts("Top-1 accuracy on test, mean over subsets", "%", SeriesOf("accuracy", figures), nights.size()) +
+          "<h2>Times</h2>\n" + Charts("Time of a stage", "seconds", SeriesOf("seconds", figures), nights.size()) +
           "<h2>Throughput</h2>\n";
   // Each unit is its own scale.
   std::set<std::string> units;
@@ -88,7 +98,7 @@ std::string TrendPage(const std::vector<Night>& nights,
       std::copy_if(figures[i].begin(), figures[i].end(), std::back_inserter(same[i]),
                    [&](const Figure& figure) { return figure.unit == unit; });
     }
-    page += Charts("Throughput", unit, SeriesOf("throughput", same));
+    page += Charts("Throughput", unit, SeriesOf("throughput", same), nights.size());
   }
   return page + "</main>\n</body>\n</html>\n";
 }

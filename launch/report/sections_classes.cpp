@@ -14,10 +14,10 @@ namespace {
 constexpr std::size_t kMostHelped = 10, kMostConfusions = 15, kMapColours = 10;
 constexpr std::int64_t kFewestInBin = 10;  // fewer say little about a share
 
-// Name of an evaluation: "Tip-Adapter, 16 shots".
+// Name of an evaluation: "Tip-Adapter, 16-shot".
 std::string NameOf(const Json& done) {
   const auto shots = done.at("shots").get<std::int64_t>();
-  return done.at("method").get<std::string>() + (shots > 0 ? fmt::format(", {} shots", shots) : "");
+  return done.at("method").get<std::string>() + (shots > 0 ? fmt::format(", {}-shot", shots) : "");
 }
 
 // Accuracy of each class, percent; -1 for a class without test images.

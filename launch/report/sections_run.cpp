@@ -8,7 +8,9 @@ namespace {
 
 std::string Rate(double items, double seconds, const std::string& unit) {
   if (items <= 0 || seconds <= 0) return "";
-  return fmt::format("{:.4g} {}/s", items / seconds, EscapeHtml(unit));
+  const double rate = items / seconds;
+  return fmt::format("{} {}/s", rate < 100 ? fmt::format("{:.3g}", rate) : fmt::format("{:.0f}", rate),
+                     EscapeHtml(unit));
 }
 
 // Stages of one kind ("finetune", "evaluate") are one line when there are many.
@@ -59,7 +61,7 @@ std::string TimeSection(const ReportData& data) {
   for (const Line& line : Lines(data.run)) {
     stages += fmt::format(
         "<tr><td>{}</td><td class=\"n\">{:.2f}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
-        "class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        "class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n",
         EscapeHtml(line.name), line.seconds,
         line.items > 0 ? fmt::format("{:.0f} {}", line.items, EscapeHtml(line.unit)) : "",
         Rate(line.items, line.seconds, line.unit), line.ranks.size(), EscapeHtml(line.device),
@@ -77,7 +79,7 @@ std::string TimeSection(const ReportData& data) {
       "time", "Time and throughput",
       "<div class=\"wide\"><table><thead><tr><th>stage</th><th class=\"n\">seconds</th><th "
       "class=\"n\">work</th><th class=\"n\">throughput</th><th "
-      "class=\"n\">ranks</th><th>device</th><th>host of rank 0</th><th>ended "
+      "class=\"n\">ranks</th><th>device</th><th>host of rank 0</th><th class=\"n\">ended "
       "(UTC)</th></tr></thead><tbody>\n" +
           stages +
           "</tbody></table></div>\n<details><summary>Every rank</summary><div "

@@ -57,9 +57,9 @@ def test_a_night_leaves_what_people_and_machines_look_at(first, tmp_path):
     figures = dict(rows(first, "SELECT name, value FROM figures"))
     results = json.loads((first / night[4] / "results.json").read_text())
     for cell in results["cells"]:
-        assert figures[f"Tip-Adapter {cell['shots']} shots seed {cell['subset_seed']} top1"] == cell["tip_adapter"]["top1"]
+        assert figures[f"Tip-Adapter {cell['shots']}-shot seed {cell['subset_seed']} top1"] == cell["tip_adapter"]["top1"]
     assert {"extract train seconds", "extract train throughput", "sweep seconds", "finetune seconds", "text seconds",
-            "evaluate seconds", "all stages seconds", "zero-shot imagenet-80 top5"} <= set(figures)
+            "evaluate seconds", "Tip-Adapter-F 4-shot top1 mean", "all stages seconds", "zero-shot imagenet-80 top5"} <= set(figures)
     summary = json.loads((first / "summary.json").read_text())
     assert summary["status"] == "ok" and summary["regressions"] == [] and summary["figures"] == figures
     assert (first / night[4] / "report.html").exists()
@@ -69,7 +69,7 @@ def test_a_night_leaves_what_people_and_machines_look_at(first, tmp_path):
 
 def test_a_slowdown_and_a_changed_answer_are_told(digits, folder, tmp_path):
     # The same inputs gave one answer more last night; tonight the sweep takes three seconds more.
-    name = "Tip-Adapter 4 shots seed 2 top1"
+    name = "Tip-Adapter 4-shot seed 2 top1"
     [(value,)] = rows(folder, "SELECT value FROM figures WHERE name = ?", name)
     change(folder, "UPDATE figures SET value = value + 1 WHERE name = ?", name)
     told = tmp_path / "told"
@@ -171,7 +171,7 @@ def test_old_nights_are_forgotten(digits, folder):
 def test_reuse_times_only_what_is_new(digits, folder, tmp_path):
     for expected in (True, False):
         figures = run_ok(*nightly(digits, folder, "--reuse"), json_path=tmp_path / "n.json").json["figures"]
-        assert ("extract train seconds" in figures) == expected and "Tip-Adapter 1 shots seed 1 top1" in figures
+        assert ("extract train seconds" in figures) == expected and "Tip-Adapter 1-shot seed 1 top1" in figures
 
 
 def test_bad_histories(digits, folder, tmp_path):

@@ -189,17 +189,17 @@ def test_what_was_touched_is_refused(study, tmp_path):
     assert run("report", "--run", study, "--out", out, "--images", tmp_path / "none").code == 3
 
 
-def large_run(folder, classes=1000, shots=(1, 2, 4, 8, 16, 32), seeds=10, samples=5000):
+def large_run(folder, classes=1000, shots=(1, 2, 4, 8, 16, 32), seeds=10, samples=5000, width=64):
     """A run folder as an experiment of this size leaves it: features are random, numbers are made up but sealed."""
     rng = np.random.default_rng(1)
     folder.mkdir()
     names = [f"class number {c}, a rather long name as ImageNet has them" for c in range(classes)]
     folders = [f"n{c:08d}" for c in range(classes)]
     folders[0] = "n01440764"
-    centres = rng.normal(size=(classes, 64)).astype(np.float32)
+    centres = rng.normal(size=(classes, width)).astype(np.float32)
     labels = np.sort(np.arange(samples) % classes)
     for name, rows in (("train", np.sort(np.arange(classes * 32) % classes)), ("val", labels), ("test", labels)):
-        importer.write_features(folder / f"{name}.h5", centres[rows] + rng.normal(size=(len(rows), 64)).astype(np.float32) * 2,
+        importer.write_features(folder / f"{name}.h5", centres[rows] + rng.normal(size=(len(rows), width)).astype(np.float32) * 2,
                                 rows, folders, name, {})
     importer.write_text(folder / "text.h5", centres + rng.normal(size=centres.shape).astype(np.float32), names, folders, {})
     inputs = ["--cache", folder / "train.h5", "--features", folder / "test.h5", "--text", folder / "text.h5", "--quiet"]
