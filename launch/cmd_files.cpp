@@ -62,7 +62,9 @@ class VerifyCommand final : public Command {
       if (repair == 0) output = VerifyAll();
     });
     context.comm.Broadcast(std::as_writable_bytes(std::span(&repair, 1)), 0);
-    return repair == 0 ? output : Repair(context);
+    if (repair != 0) return Repair(context);
+    context.comm.Broadcast(std::as_writable_bytes(std::span(&output.code, 1)), 0);
+    return output;
   }
 
  private:
@@ -109,12 +111,11 @@ class VerifyCommand final : public Command {
       }
     }
     if (damaged > 0) {
-      if (files.size() > 1) {
-        std::fputs(output.text.c_str(), stdout);
-        throw InputError(fmt::format("verify: {} of {} files are damaged; first: {}", damaged,
-                                     files.size(), first_failure));
-      }
-      throw InputError(first_failure);
+      output.code = ExitCode::kBadInput;
+      output.error = files.size() == 1 ? first_failure
+                                       : fmt::format("verify: {} of {} files are damaged; first: {}", damaged,
+                                                     files.size(), first_failure);
+      if (files.size() == 1) output.text.clear();
     }
     return output;
   }

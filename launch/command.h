@@ -40,6 +40,7 @@ struct CommandOutput {
   std::string text;
   Json json = Json::object();
   ExitCode code = ExitCode::kDone;  // the same on every rank
+  std::string error;                // one line for stderr that goes with it; rank 0
 };
 
 class Command {

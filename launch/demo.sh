@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, then runs the whole study on real handwritten digits on two MPI ranks and prints the table.
+# Sets up, then runs the whole study on real handwritten digits on two MPI ranks, prints the table and makes the report.
 # Options are those of launch/setup.sh. Everything it writes is in build/demo/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,3 +13,4 @@ fi
 set -x
 mpirun -np 2 "${BUILD_DIR:-build}/clipsweep" experiment --config launch/demo/demo.ini --train "$demo/digits/train" \
   --val "$demo/digits/val" --test "$demo/digits/test" --classnames "$demo/digits/classnames.txt" --run "$demo/run" --json "$demo/run/experiment.json"
+"${BUILD_DIR:-build}/clipsweep" report --run "$demo/run" --out "$demo/run/report.html"

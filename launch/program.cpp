@@ -225,6 +225,8 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     std::fputs(output.text.c_str(), stdout);
+    std::fflush(stdout);
+    if (!output.error.empty()) PrintError(output.error);
     if (parsed.common.json.empty()) return;
     Json json = {
         {"command", parsed.command->name()},

@@ -7,7 +7,7 @@
 # --no-apt: install no system packages (a cluster whose modules provide them).
 # Environment: PYTHON (python3), BUILD_DIR (build), JOBS (all cores), TORCH_PREFIX (a LibTorch to use instead of
 # the pinned wheel; then .venv is only made when VENV=1, as demo.sh and test.sh do), TEST_HOSTS (1: also what
-# tests/multihost needs, with services that Debian may start: for throw-away machines).
+# tests/multihost needs, with services that Debian may start, and a browser: for throw-away machines).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -29,9 +29,10 @@ packages=(build-essential cmake ninja-build pkg-config procps python3 python3-ve
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev libboost-math-dev
   libspdlog-dev libfmt-dev libgtest-dev clang nlohmann-json3-dev
   libjpeg-dev libpng-dev libwebp-dev zlib1g-dev libsqlite3-dev libssl-dev libicu-dev)
-# For tests/multihost: hosts of network namespaces, a Slurm of one machine. Those tests skip without them.
+# For tests/multihost (hosts of network namespaces, a Slurm of one machine) and for looking at pages in a browser.
+# Those tests skip without them.
 if [ "${TEST_HOSTS:-0}" = 1 ]; then
-  packages+=(iproute2 slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmix-dev)
+  packages+=(chromium fonts-dejavu-core iproute2 slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge libpmix-dev)
 fi
 
 if [ "$use_apt" = 1 ] && command -v apt-get >/dev/null; then

@@ -37,6 +37,17 @@ def test_a_folder_of_whole_files(files):
     assert run("verify", files, np=2).out == result.out
 
 
+def test_json_lists_damaged_files_too(files, tmp_path):
+    for name in ("features", "text"):
+        (tmp_path / f"{name}.h5").write_bytes((files / f"{name}.h5").read_bytes())
+    flip_in(files / "text.h5", tmp_path / "bad.h5", "text")
+    result = run("verify", tmp_path, np=2, json_path=tmp_path / "v.json")
+    assert result.code == 3 and len(result.errors) == 1 and "1 of 3 files are damaged" in result.errors[0]
+    listed = {f["file"].rpartition("/")[2]: f for f in result.json["files"]}
+    assert [listed[n]["whole"] for n in ("bad.h5", "features.h5", "text.h5")] == [False, True, True]
+    assert "'text' rows" in listed["bad.h5"]["error"] and result.out.count("whole") == 2
+
+
 def flip_in(source, target, dataset, row=None):
     """One bit of a data set's bytes on disk."""
     with h5py.File(source) as file:
