@@ -3,15 +3,20 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "common/error.h"
+#include "common/liveness.h"
 
 namespace clipsweep {
 namespace {
+
+// A piece that even a slow disk takes in far less than a stall time-out.
+constexpr std::size_t kMostAtOnce = std::size_t{64} << 20;
 
 std::atomic<FileSystem*> g_files{nullptr};
 
@@ -63,7 +68,7 @@ bool WriteFully(int fd, const void* data, std::size_t size, off_t at) {
   int without_headway = 0;
   const char* from = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t written = Files().Write(fd, from, size, at);
+    const ssize_t written = Files().Write(fd, from, std::min(size, kMostAtOnce), at);
     if (written <= 0) {
       if (written < 0 && errno != EINTR) return false;
       if (++without_headway > kMostRetries) {
@@ -73,6 +78,7 @@ bool WriteFully(int fd, const void* data, std::size_t size, off_t at) {
       continue;
     }
     without_headway = 0;
+    MadeProgress();
     from += written;
     at += written;
     size -= static_cast<std::size_t>(written);
@@ -81,8 +87,10 @@ bool WriteFully(int fd, const void* data, std::size_t size, off_t at) {
 }
 
 void ThrowFileError(const std::filesystem::path& path, const char* what) {
-  throw InputError(fmt::format("{}: {} failed: {}; free space or choose another place",
-                               path.string(), what, std::strerror(errno)));
+  const int why = errno;
+  const bool full = why == ENOSPC || why == EDQUOT || why == EFBIG;
+  throw InputError(fmt::format("{}: {} failed: {}; {} or choose another place", path.string(), what,
+                               std::strerror(why), full ? "free space" : "mend it"));
 }
 
 OutputFile::OutputFile(const std::filesystem::path& path, Start start) : path_(path) {

@@ -51,6 +51,9 @@ struct FinetuneResult {
   std::string sha256;
 };
 
+// Throws UsageError or InputError for numbers that no training can be run with.
+void CheckFinetuneNumbers(const FinetuneConfig& config);
+
 // What the file would be made from. Throws UsageError, InputError.
 Provenance FinetuneProvenance(const FinetuneConfig& config, const Compute& compute);
 

@@ -13,33 +13,6 @@ namespace {
 
 constexpr std::int64_t kMostBatch = 1 << 20;
 
-void CheckNumbers(const FinetuneConfig& config) {
-  const auto positive = [](std::int64_t value, const char* option) {
-    if (value < 1) throw UsageError(fmt::format("{}: {} is not 1 or more", option, value));
-  };
-  positive(config.epochs, "--epochs");
-  positive(config.batch, "--batch");
-  if (config.batch > kMostBatch) {
-    throw UsageError(fmt::format("--batch: {} is more than {}", config.batch, kMostBatch));
-  }
-  CheckShots(config.shots);
-  const auto rate = [](double value, const char* option, bool zero_allowed) {
-    if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed)) {
-      throw InputError(fmt::format("{}: {} is not a finite number {} 0", option, value,
-                                   zero_allowed ? "of at least" : "above"));
-    }
-  };
-  rate(config.lr, "--lr", false);
-  rate(config.eps, "--eps", false);
-  rate(config.weight_decay, "--weight-decay", true);
-  if (config.patience < 0) {
-    throw UsageError(fmt::format("--patience: {} is not 0 or more", config.patience));
-  }
-  if (config.patience > 0 && config.select == Select::kLast) {
-    throw UsageError("--patience: looks at the selection set; choose --select val or test");
-  }
-}
-
 // Alpha and beta, and what they were tuned on.
 void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
   if (config.sweep.empty()) {
@@ -110,8 +83,35 @@ FeatureSet ReadTrainingImages(const std::filesystem::path& path,
 
 }  // namespace
 
+void CheckFinetuneNumbers(const FinetuneConfig& config) {
+  const auto positive = [](std::int64_t value, const char* option) {
+    if (value < 1) throw UsageError(fmt::format("{}: {} is not 1 or more", option, value));
+  };
+  positive(config.epochs, "--epochs");
+  positive(config.batch, "--batch");
+  if (config.batch > kMostBatch) {
+    throw UsageError(fmt::format("--batch: {} is more than {}", config.batch, kMostBatch));
+  }
+  CheckShots(config.shots);
+  const auto rate = [](double value, const char* option, bool zero_allowed) {
+    if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed)) {
+      throw InputError(fmt::format("{}: {} is not a finite number {} 0", option, value,
+                                   zero_allowed ? "of at least" : "above"));
+    }
+  };
+  rate(config.lr, "--lr", false);
+  rate(config.eps, "--eps", false);
+  rate(config.weight_decay, "--weight-decay", true);
+  if (config.patience < 0) {
+    throw UsageError(fmt::format("--patience: {} is not 0 or more", config.patience));
+  }
+  if (config.patience > 0 && config.select == Select::kLast) {
+    throw UsageError("--patience: looks at the selection set; choose --select val or test");
+  }
+}
+
 TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
-  CheckNumbers(config);
+  CheckFinetuneNumbers(config);
   TrainPlan plan;
   plan.inputs = LoadInputs(config.text, ReadTrainingImages(config.cache, plan.views),
                            /*is_cache=*/true);

@@ -60,7 +60,7 @@ class NightlyCommand final : public Command {
     at_least(config_.band.share, 0.0, "--time-band");
     at_least(config_.band.deviations, 0.0, "--time-deviations");
     at_least(config_.band.floor, 0.0, "--time-floor");
-    at_least(config_.every_hours, 0.0, "--every");
+    if (config_.every_hours != 0) at_least(config_.every_hours, 0.01, "--every");
     at_least(config_.keep_nights, 2, "--keep-nights");
     at_least(config_.keep_runs, 1, "--keep-runs");
   }

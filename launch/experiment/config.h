@@ -63,10 +63,12 @@ struct StageTime {
   };
   std::string name, unit;
   bool reused = false;
-  std::vector<Rank> ranks;  // on rank 0
+  bool resumed = false;      // only its last part: what an interrupted run had saved was taken up
+  bool shared_work = false;  // ranks go through the same items together
+  std::vector<Rank> ranks;   // on rank 0
 
   double seconds() const;       // of the slowest rank
-  std::int64_t items() const;   // of all; for finetune, whose ranks share each sample, of one
+  std::int64_t items() const;   // of all ranks, or of one where they share the work
 };
 
 struct ExperimentResult {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "common/atomic_file.h"
@@ -12,13 +11,13 @@
 #include "common/image_list.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "launch/json_file.h"
 #include "sweep/sweep_plan.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kHoldOutStream = 0x686f6c64;  // tells these draws from those of other stages
 
@@ -35,11 +34,11 @@ std::string ListLine(const fs::path& source, const std::string& path, const std:
 // {"train": [["path", label, "class name"], ..], "val": .., "test": ..}
 class CoopSplit {
  public:
-  explicit CoopSplit(const fs::path& path) : path_(path), json_(Json::parse(ReadFile(path), nullptr, false)) {
-    if (json_.is_discarded() || !json_.is_object()) Fail("is not a JSON object");
+  explicit CoopSplit(const fs::path& path) : path_(path), json_(ReadJsonObject(path)) {
     for (const char* part : {"train", "val", "test"}) {
-      if (json_.contains(part) && !json_[part].is_array()) Fail(fmt::format("'{}' is no list", part));
-      for (const Json& entry : json_.value(part, Json::array())) {
+      if (!json_.contains(part)) continue;
+      if (!json_[part].is_array()) Fail(fmt::format("'{}' is no list", part));
+      for (const Json& entry : json_[part]) {
         if (!entry.is_array() || entry.size() != 3 || !entry[0].is_string() ||
             !entry[1].is_number_integer() || !entry[2].is_string()) {
           Fail(fmt::format("an entry of '{}' is not [path, label, class name]: {}", part,
@@ -118,19 +117,27 @@ void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::pat
   }
   const std::int64_t shots = *std::max_element(config.shots.begin(), config.shots.end());
   std::string train, val;
+  std::int64_t most_left = 0;
   for (std::size_t c = 0; c < rows.size(); ++c) {
     const auto held = static_cast<std::size_t>(
         HeldOut(static_cast<std::int64_t>(rows[c].size()), shots));
     if (held == 0) {
       throw InputError(fmt::format(
-          "{}: class '{}' has one training image, none can be held out to choose alpha and beta; "
+          "{}: class '{}' has {} training image(s), none can be held out to choose alpha and beta; "
           "give --val, or --tune test",
-          all.root.string(), Printable(all.classes[c])));
+          all.root.string(), Printable(all.classes[c]), rows[c].size()));
     }
+    most_left = std::max(most_left, static_cast<std::int64_t>(rows[c].size() - held));
     Random(static_cast<std::uint64_t>(config.seed), kHoldOutStream, c).Shuffle(rows[c]);
     for (std::size_t i = 0; i < rows[c].size(); ++i) {
       (i < held ? val : train) += ListLine(all.root, all.paths[rows[c][i]], all.classes[c]);
     }
+  }
+  if (shots > most_left) {
+    throw InputError(fmt::format(
+        "--shots: {} asked but {} images of the largest class are left as keys when validation images "
+        "are held out; ask for fewer shots, give --val, or --tune test",
+        shots, most_left));
   }
   data.train = {all.root, lists / "train.txt"};
   data.val = {all.root, lists / "val.txt"};
@@ -207,6 +214,15 @@ void ExperimentData::Write() const {
   for (const auto& [path, content] : files) {
     if (!fs::exists(path) || ReadFile(path) != content) WriteFileAtomically(path, content);
   }
+}
+
+void ExperimentData::MoveFiles(const fs::path& folder) {
+  for (fs::path* path : {&train.list, &val.list, &test.list, &classnames}) {
+    if (files.contains(*path)) *path = folder / path->filename();
+  }
+  std::map<fs::path, std::string> moved;
+  for (const auto& [path, content] : files) moved[folder / path.filename()] = content;
+  files = std::move(moved);
 }
 
 ExperimentData ReadExperimentData(const ExperimentConfig& config) {

@@ -23,6 +23,8 @@ struct ExperimentData {
   // Whether they are there already, as they should be.
   bool OnDisk() const;
   void Write() const;
+  // The same lists, in another folder.
+  void MoveFiles(const std::filesystem::path& folder);
 };
 
 // Looks at the folders. Without validation images, min(largest shot count, 4) of each class's

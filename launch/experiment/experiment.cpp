@@ -3,10 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <memory>
-#include <numeric>
+#include <cstdlib>
 
-#include "common/atomic_file.h"
 #include "common/class_names.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -47,15 +45,17 @@ std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const Experiment
 }
 
 // What a stage would do, given what those before it do.
-PlannedStage Plan(const Stage& stage, const std::vector<PlannedStage>& before, bool lists_on_disk) {
+PlannedStage Plan(const Stage& stage, const std::vector<PlannedStage>& before) {
   using What = PlannedStage::What;
   PlannedStage planned{stage.name, stage.out, What::kRuns, ""};
-  if (stage.if_present == IfPresent::kRecompute) {
-    planned.why = "--fresh";
+  for (const PlannedStage& earlier : before) {
+    if (earlier.what != What::kRefuses) continue;
+    planned.what = What::kBlocked;
+    planned.why = earlier.name + " refuses";
     return planned;
   }
-  if (!lists_on_disk) {
-    planned.why = "lists of images or class names are new";
+  if (stage.if_present == IfPresent::kRecompute) {
+    planned.why = "--fresh";
     return planned;
   }
   for (const PlannedStage& earlier : before) {
@@ -90,6 +90,51 @@ PlannedStage Plan(const Stage& stage, const std::vector<PlannedStage>& before, b
   return planned;
 }
 
+// Lists in a folder of their own, for as long as a plan needs them.
+class TemporaryLists {
+ public:
+  explicit TemporaryLists(ExperimentData& data) {
+    std::string name = (std::filesystem::temp_directory_path() / "clipsweep-lists-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw InputError(fmt::format("{}: cannot be made; set TMPDIR", name));
+    }
+    folder_ = name;
+    data.MoveFiles(folder_);
+    data.Write();
+  }
+  ~TemporaryLists() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  TemporaryLists(const TemporaryLists&) = delete;
+  TemporaryLists& operator=(const TemporaryLists&) = delete;
+
+ private:
+  std::filesystem::path folder_;
+};
+
+std::vector<PlannedStage> PlanStages(const ExperimentConfig& config, ExperimentData data,
+                                     const Compute& compute, const std::string& only = "") {
+  const TemporaryLists lists(data);
+  std::vector<PlannedStage> plan;
+  ExperimentResult unused;
+  for (const Stage& stage : MakeStages(config, data, compute, unused)) {
+    if (stage.name.starts_with(only)) plan.push_back(Plan(stage, plan));
+  }
+  return plan;
+}
+
+// New lists replace those of the run only when its features will be taken with them.
+void WriteLists(const ExperimentConfig& config, const ExperimentData& data, const Compute& compute) {
+  if (data.OnDisk()) return;
+  for (const PlannedStage& stage : PlanStages(config, data, compute, "extract")) {
+    if (stage.what != PlannedStage::What::kRefuses) continue;
+    throw InputError(fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
+                                 stage.out.string(), Printable(stage.why)));
+  }
+  data.Write();
+}
+
 }  // namespace
 
 void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
@@ -100,44 +145,54 @@ void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
     }
     ParseAxis(config.alpha, "--alpha");
     ParseAxis(config.beta, "--beta");
+    FinetuneConfig training;
+    training.epochs = config.epochs;
+    training.batch = config.batch;
+    training.lr = config.lr;
+    CheckFinetuneNumbers(training);
     ReadTemplates(config.templates);
     for (const std::string& spec : config.compare_templates) ReadTemplates(spec);
     if (!config.classnames.empty()) ReadClassNames(config.classnames);
   });
 }
 
-ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm) {
+ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm,
+                               const std::function<void(const ExperimentResult&)>& stage_done) {
   CheckExperiment(config, comm);
   ExperimentData data;
-  std::unique_ptr<OutputLock> lock;
-  Agree(comm, [&] {
-    data = ReadExperimentData(config);
-    if (!comm.is_root()) return;
-    lock = std::make_unique<OutputLock>(config.run / "results.json");
-    data.Write();
-  });
   ExperimentResult result;
   std::vector<Stage> stages;
-  Agree(comm, [&] { stages = MakeStages(config, data, compute, result); });
+  Agree(comm, [&] {
+    data = ReadExperimentData(config);
+    if (comm.is_root()) WriteLists(config, data, compute);
+    stages = MakeStages(config, data, compute, result);
+  });
   for (const Stage& stage : stages) {
+    StageTime about{stage.name, stage.unit, false, false, stage.shared_work, {}};
     bool same = false;
-    Agree(comm, [&] { same = stage.same_as_before && stage.same_as_before(); });
+    Agree(comm, [&] {
+      same = stage.same_as_before && stage.same_as_before();
+      about.resumed = std::filesystem::exists(stage.out.string() + ".parts");
+    });
     if (same) {
       result.adapters.push_back(result.adapters.back());
       continue;
     }
     result.files.push_back(stage.out);
-    StageClock clock(stage.name, stage.unit);
+    StageClock clock(about);
     const bool reused = stage.run(comm);
     result.stages.push_back(clock.Stop(reused, comm));
     LogInfo("{}: {}{}", stage.name, stage.out.string(), reused ? ", up to date" : "");
+    Agree(comm, [&] {
+      if (comm.is_root()) stage_done(result);
+    });
   }
   result.rows = MakeRows(config, result);
   return result;
 }
 
 const char* PlannedName(PlannedStage::What what) {
-  constexpr const char* kNames[] = {"kept", "runs", "refuses", "same"};
+  constexpr const char* kNames[] = {"kept", "runs", "refuses", "blocked", "same"};
   return kNames[static_cast<std::size_t>(what)];
 }
 
@@ -146,13 +201,7 @@ std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const C
   CheckExperiment(config, comm);
   std::vector<PlannedStage> plan;
   Agree(comm, [&] {
-    if (!comm.is_root()) return;
-    const ExperimentData data = ReadExperimentData(config);
-    const bool lists_on_disk = data.OnDisk();
-    ExperimentResult unused;
-    for (const Stage& stage : MakeStages(config, data, compute, unused)) {
-      plan.push_back(Plan(stage, plan, lists_on_disk));
-    }
+    if (comm.is_root()) plan = PlanStages(config, ReadExperimentData(config), compute);
   });
   return plan;
 }

@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <memory>
 #include <sstream>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/statistics.h"
-#include "launch/experiment/data.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/results.h"
 
@@ -85,7 +85,17 @@ ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
 }
 
 CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext& context) {
-  const ExperimentResult result = RunExperiment(config, context.compute, context.comm);
+  std::unique_ptr<OutputLock> lock;
+  Agree(context.comm, [&] {
+    if (context.comm.is_root()) lock = std::make_unique<OutputLock>(config.run / "results.json");
+  });
+  const auto write_times = [&](const ExperimentResult& so_far, bool finished) {
+    UpdateRunFile(config.run / "run.json", config.split.empty() ? config.test : config.images,
+                  context.compute.device, so_far, finished);
+  };
+  const ExperimentResult result =
+      RunExperiment(config, context.compute, context.comm,
+                    [&](const ExperimentResult& so_far) { write_times(so_far, false); });
   CommandOutput output;
   Agree(context.comm, [&] {
     if (!context.comm.is_root()) return;
@@ -93,8 +103,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     WriteResults(config.run / "results.json", results);
     const std::string table = Table(result, config.seeds.size());
     WriteFileAtomically(config.run / "table.txt", table);
-    UpdateRunFile(config.run / "run.json", ReadExperimentData(config).test.images,
-                  context.compute.device, result);
+    write_times(result, true);
     output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());
     output.json = {{"run", config.run.string()}};
     for (const char* name : {"tuned_on", "classes", "rows", "cells", "test"}) {
@@ -103,7 +112,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     Json stages = Json::object();
     for (const StageTime& stage : result.stages) {
       stages[stage.name] = StageJson(stage);
-      stages[stage.name]["reused"] = stage.reused;
+      stages[stage.name].update({{"reused", stage.reused}, {"resumed", stage.resumed}});
     }
     output.json["stages"] = stages;
   });

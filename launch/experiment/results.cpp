@@ -13,12 +13,14 @@
 #include "common/statistics.h"
 #include "common/text_file.h"
 #include "launch/experiment/stages.h"
+#include "launch/json_file.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kMostImages = std::int64_t{1} << 50;
 constexpr std::size_t kMostConfusions = 1000;  // of each classifier; the prediction file has all
 const std::string kNoHash(64, '0');
 
@@ -83,20 +85,71 @@ Json SkippedJson(const ExperimentConfig& config) {
   return skipped;
 }
 
-Json ParseObject(const fs::path& path, const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) {
-    throw InputError(fmt::format("{}: is not a JSON object; run the experiment again", path.string()));
-  }
-  return json;
+void CheckSchema(const fs::path& path, const Json& json, const std::string& schema) {
+  const auto found = json.find("schema");
+  if (found != json.end() && *found == schema) return;
+  throw InputError(fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
+                               found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
+                               "use the program that wrote it, or run the experiment again"));
 }
 
-void CheckSchema(const fs::path& path, const Json& json, const std::string& schema) {
-  const Json found = json.value("schema", Json());
-  if (found == schema) return;
-  throw InputError(fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
-                               Printable(found.dump()), schema,
-                               "use the program that wrote it, or run the experiment again"));
+// The sweep and the training count with other products than the evaluation: equal but for logits that
+// are nearly equal.
+void CompareWithCells(const ExperimentConfig& config, const ExperimentResult& result,
+                      const Evaluation& done) {
+  for (std::size_t i = 0; i < result.cells.size(); ++i) {
+    const SweepCell& cell = result.cells[i];
+    if (cell.shots != done.shots || cell.seed != config.seeds.front()) continue;
+    const TopCounts counts = done.method == "Tip-Adapter" ? cell.test : result.adapters[i].test;
+    if (counts.top1 == done.summary.top1 && counts.top5 == done.summary.top5) continue;
+    LogWarning("{} at {} shots: {} right one way, {} image by image (logits nearly equal)", done.method,
+               done.shots, counts.top1, done.summary.top1);
+  }
+}
+
+// What schemas cannot say: that sizes and numbers fit one another.
+void CheckResults(const fs::path& path, const Json& json) {
+  const auto fail = [&](const std::string& what) {
+    throw InputError(fmt::format("{}: {}; run the experiment again", path.string(), what));
+  };
+  const std::size_t classes = json.at("class_names").size();
+  if (classes == 0 || json.at("classes") != classes) fail("'classes' does not fit 'class_names'");
+  const auto check_counts = [&](const char* name, const Json& counts) {
+    if (counts.size() != classes) fail(fmt::format("'{}' has not one number a class", name));
+    for (const Json& count : counts) {
+      const auto value = count.get<std::int64_t>();
+      if (value < 0 || value > kMostImages) fail(fmt::format("'{}' has {}, no count", name, value));
+    }
+  };
+  const auto fraction = [&](const Json& value) {
+    if (!(value.get<double>() >= 0 && value.get<double>() <= 1)) {
+      fail(fmt::format("{} is no fraction of 1", value.dump()));
+    }
+  };
+  if (json.at("class_folders").size() != classes) fail("'class_folders' does not fit 'class_names'");
+  check_counts("class_samples", json.at("class_samples"));
+  for (const Json& shots : json.at("config").at("shots")) {
+    if (shots.get<std::int64_t>() < 1) fail(fmt::format("{} shots are none", shots.dump()));
+  }
+  for (const Json& row : json.at("rows")) {
+    if (row.at("shots").get<std::int64_t>() < 0) fail("a row has less than 0 shots");
+    for (const char* name : {"top1_mean", "top1_half_width_95", "top5_mean", "top5_half_width_95"}) {
+      fraction(row.at(name));
+    }
+  }
+  for (const Json& done : json.at("evaluations")) {
+    check_counts("class_top1", done.at("class_top1"));
+    fraction(done.at("ece"));
+    for (const Json& bin : done.at("calibration_bins")) {
+      fraction(bin.at(1));
+      fraction(bin.at(2));
+    }
+    for (const Json& pair : done.at("confusions")) {
+      if (pair.at(0).get<std::uint64_t>() >= classes || pair.at(1).get<std::uint64_t>() >= classes) {
+        fail("'confusions' names a class that is none");
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -122,6 +175,7 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
   const TextSet text = ReadTextFile(config.run / "text.h5");
   Json evaluations = Json::array();
   for (const Evaluation& done : result.evaluations) evaluations.push_back(EvaluationJson(done));
+  for (const Evaluation& done : result.evaluations) CompareWithCells(config, result, done);
   const Evaluation& last = result.evaluations.back();
   Json json = {
       {"schema", kResultsSchema},
@@ -164,7 +218,7 @@ void WriteResults(const fs::path& path, Json results) {
 
 Json ReadResults(const fs::path& path) {
   std::string text = ReadFile(path, std::size_t{1} << 28);
-  const Json json = ParseObject(path, text);
+  const Json json = ParseJsonObject(path, text);
   CheckSchema(path, json, kResultsSchema);
   const std::string hash = ReadingJson(path, [&] { return json.at("sha256").get<std::string>(); });
   const std::size_t at = text.find("\"" + hash + "\"");
@@ -174,6 +228,10 @@ Json ReadResults(const fs::path& path) {
         "{}: was changed after it was written (its SHA-256 does not fit); run the experiment again",
         path.string()));
   }
+  ReadingJson(path, [&] {
+    CheckResults(path, json);
+    return 0;
+  });
   return json;
 }
 
@@ -195,7 +253,7 @@ std::string UtcNow() {
 }
 
 void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std::string& device,
-                   const ExperimentResult& result) {
+                   const ExperimentResult& result, bool finished) {
   Json run = Json::object();
   try {
     run = ReadRunFile(path);
@@ -205,14 +263,14 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   const Json before = run.value("stages", Json::object());
-  Json stages = Json::object();
+  Json stages = finished ? Json::object() : before;  // those of stages that are not reached yet, too
   for (const StageTime& stage : result.stages) {
     if (stage.reused && before.contains(stage.name)) {
       stages[stage.name] = before[stage.name];
       continue;
     }
     stages[stage.name] = StageJson(stage);
-    stages[stage.name].update({{"reused", stage.reused}, {"ended", UtcNow()}, {"host", host.data()},
+    stages[stage.name].update({{"reused", stage.reused}, {"resumed", stage.resumed}, {"ended", UtcNow()}, {"host", host.data()},
                                {"device", device}, {"program_version", kVersion}});
   }
   run = {{"schema", kRunSchema}, {"test_images", fs::absolute(test_images).lexically_normal().string()}, {"stages", stages}};
@@ -221,7 +279,7 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
 
 Json ReadRunFile(const fs::path& path) {
   if (!fs::exists(path)) return Json::object();
-  Json json = ParseObject(path, ReadFile(path));
+  Json json = ReadJsonObject(path, std::size_t{64} << 20);
   CheckSchema(path, json, kRunSchema);
   return json;
 }

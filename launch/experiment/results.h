@@ -2,12 +2,9 @@
 // docs/results.schema.json). RUN/run.json: what is not, times and where the images were.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <filesystem>
 #include <string>
 
-#include "common/error.h"
 #include "launch/command.h"
 #include "launch/experiment/config.h"
 
@@ -24,12 +21,14 @@ Json RowsJson(const ExperimentResult& result);
 
 // Sealed: the member sha256 is that of the file with 64 zeros in its place.
 void WriteResults(const std::filesystem::path& path, Json results);
-// Throws InputError naming the file when it was changed since, or is of a newer schema.
+// Throws InputError naming the file when it was changed since, is of a newer schema, or has members whose
+// sizes or numbers do not fit one another: a seal can be made by anybody.
 Json ReadResults(const std::filesystem::path& path);
 
-// Adds this run's times: stages that were reused keep those of the run that made them.
+// Adds this run's times: stages that were reused keep those of the run that made them. `finished`:
+// stages that are no longer part of the experiment are dropped.
 void UpdateRunFile(const std::filesystem::path& path, const std::filesystem::path& test_images,
-                   const std::string& device, const ExperimentResult& result);
+                   const std::string& device, const ExperimentResult& result, bool finished);
 // An empty object when there is none.
 Json ReadRunFile(const std::filesystem::path& path);
 
@@ -38,16 +37,5 @@ Json StageJson(const StageTime& stage);
 
 // "2026-11-24T02:00:00Z"
 std::string UtcNow();
-
-// Calls `read`, which takes values out of JSON, and turns its complaints into one InputError that
-// names the file.
-template <typename Read>
-auto ReadingJson(const std::filesystem::path& path, const Read& read) {
-  try {
-    return read();
-  } catch (const Json::exception& error) {
-    throw InputError(fmt::format("{}: is not what its schema says: {}", path.string(), error.what()));
-  }
-}
 
 }  // namespace clipsweep

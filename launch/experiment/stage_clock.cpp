@@ -29,16 +29,14 @@ std::int64_t StageTime::items() const {
     sum += rank.items;
     most = std::max(most, rank.items);
   }
-  return name.starts_with("finetune") ? most : sum;
+  return shared_work ? most : sum;
 }
 
-StageClock::StageClock(std::string name, std::string unit)
-    : started_(std::chrono::steady_clock::now()),
+StageClock::StageClock(StageTime time)
+    : time_(std::move(time)),
+      started_(std::chrono::steady_clock::now()),
       cpu_started_(CpuSeconds()),
-      work_started_(WorkDone()) {
-  time_.name = std::move(name);
-  time_.unit = std::move(unit);
-}
+      work_started_(WorkDone()) {}
 
 StageTime StageClock::Stop(bool reused, Comm& comm) {
   const double seconds =

@@ -12,7 +12,8 @@ namespace clipsweep {
 
 class StageClock {
  public:
-  StageClock(std::string name, std::string unit);
+  // `time`: what is known of the stage before it runs.
+  explicit StageClock(StageTime time);
   StageTime Stop(bool reused, Comm& comm);  // collective; the ranks' figures are on rank 0
 
  private:

@@ -174,7 +174,8 @@ class StageTable {
                 [at = at_, job](Comm& comm) {
                   at.result.adapters.push_back(RunFinetune(job, at.compute, comm));
                   return at.result.adapters.back().reused_output;
-                }};
+                },
+                /*shared_work=*/true};
     if (seed != config_.seeds.front()) {
       stage.same_as_before = [shots, sweep = job.sweep] {
         return ReadSweepFile(sweep).most_keys == shots;
@@ -238,9 +239,12 @@ class StageTable {
     AddEvaluation(fmt::format("Tip-Adapter {}-shot", shots), "Tip-Adapter", config_.templates, shots,
                   job, {"extract train", "extract test", "text", "sweep"},
                   [cell, sweep = File("sweep.h5")](EvaluateConfig& whole) {
-                    const SweepCell best = ReadSweepFile(sweep).cells.at(cell);
-                    whole.alpha = best.alpha;
-                    whole.beta = best.beta;
+                    const std::vector<SweepCell> cells = ReadSweepFile(sweep).cells;
+                    if (cell >= cells.size()) {
+                      throw InputError(fmt::format("{}: has no cell {}; sweep again", sweep.string(), cell));
+                    }
+                    whole.alpha = cells[cell].alpha;
+                    whole.beta = cells[cell].beta;
                   });
   }
 

@@ -22,6 +22,7 @@ struct Stage {
   std::function<bool()> same_as_before;   // makes nothing: all keys are one subset for every seed
   std::function<Provenance()> made_from;  // of `out`; reads what it needs from disk
   std::function<bool(Comm&)> run;         // collective; true: the file was up to date
+  bool shared_work = false;               // ranks go through the same items together
 };
 
 // Stages in an order that has every file before those who need it. Results go to `result`. All

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "common/error.h"
@@ -19,14 +20,14 @@ CREATE TABLE nights (
   id INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL, ended TEXT NOT NULL, status TEXT NOT NULL,
   commit_id TEXT NOT NULL, version TEXT NOT NULL, machine TEXT NOT NULL, device TEXT NOT NULL,
   config_sha256 TEXT NOT NULL, inputs_sha256 TEXT NOT NULL, ranks INTEGER NOT NULL,
-  folder TEXT NOT NULL, message TEXT NOT NULL, accepted INTEGER NOT NULL);
+  threads INTEGER NOT NULL, folder TEXT NOT NULL, message TEXT NOT NULL, answers_right INTEGER NOT NULL);
 CREATE TABLE figures (
   night INTEGER NOT NULL REFERENCES nights(id) ON DELETE CASCADE, name TEXT NOT NULL, kind TEXT NOT NULL,
   unit TEXT NOT NULL, value REAL NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (night, name)) WITHOUT ROWID;
 )";
 constexpr const char* kColumns =
     "id, started, ended, status, commit_id, version, machine, device, config_sha256, inputs_sha256, "
-    "ranks, folder, message, accepted";
+    "ranks, threads, folder, message, answers_right";
 
 }  // namespace
 
@@ -93,7 +94,8 @@ void BindNight(Statement& statement, const Night& night) {
   statement.Bind(night.started).Bind(night.ended).Bind(night.status).Bind(night.commit);
   statement.Bind(night.version).Bind(night.key.machine).Bind(night.key.device);
   statement.Bind(night.key.config_sha256).Bind(night.key.inputs_sha256).Bind(night.key.ranks);
-  statement.Bind(night.folder).Bind(night.message).Bind(std::int64_t{night.accepted ? 1 : 0});
+  statement.Bind(night.key.threads).Bind(night.folder).Bind(night.message);
+  statement.Bind(std::int64_t{night.answers_right ? 1 : 0});
 }
 
 std::vector<Night> ReadNights(Statement& statement) {
@@ -107,10 +109,10 @@ std::vector<Night> ReadNights(Statement& statement) {
     night.commit = statement.Text(4);
     night.version = statement.Text(5);
     night.key = {statement.Text(6), statement.Text(7), statement.Text(8), statement.Text(9),
-                 statement.Int(10)};
-    night.folder = statement.Text(11);
-    night.message = statement.Text(12);
-    night.accepted = statement.Int(13) != 0;
+                 statement.Int(10), statement.Int(11)};
+    night.folder = statement.Text(12);
+    night.message = statement.Text(13);
+    night.answers_right = statement.Int(14) != 0;
     nights.push_back(std::move(night));
   }
   return nights;
@@ -128,6 +130,10 @@ History::History(const std::filesystem::path& path) : state_(std::make_unique<St
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
   if (sqlite3_open(path.c_str(), &state_->db) != SQLITE_OK) state_->Fail();
   sqlite3_busy_timeout(state_->db, 10'000);  // a reader, as a dashboard, may hold it for a moment
+  // What a foreign file defines, as triggers, is not run.
+  sqlite3_db_config(state_->db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(state_->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  sqlite3_db_config(state_->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   state_->Do("PRAGMA foreign_keys = ON");
   const std::int64_t schema = Pragma(*state_, "user_version");
   const std::int64_t application = Pragma(*state_, "application_id");
@@ -164,8 +170,8 @@ std::int64_t History::CloseAbandoned(const std::string& now) {
 std::int64_t History::Add(const Night& night) {
   Statement statement(*state_,
                       "INSERT INTO nights (started, ended, status, commit_id, version, machine, device, "
-                      "config_sha256, inputs_sha256, ranks, folder, message, accepted) VALUES "
-                      "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                      "config_sha256, inputs_sha256, ranks, threads, folder, message, answers_right) "
+                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   BindNight(statement, night);
   statement.Step();
   return sqlite3_last_insert_rowid(state_->db);
@@ -175,7 +181,7 @@ void History::Update(const Night& night) {
   Statement statement(*state_,
                       "UPDATE nights SET started = ?, ended = ?, status = ?, commit_id = ?, version = ?, "
                       "machine = ?, device = ?, config_sha256 = ?, inputs_sha256 = ?, ranks = ?, "
-                      "folder = ?, message = ?, accepted = ? WHERE id = ?");
+                      "threads = ?, folder = ?, message = ?, answers_right = ? WHERE id = ?");
   BindNight(statement, night);
   statement.Bind(night.id).Step();
 }
@@ -196,7 +202,7 @@ void History::AddFigures(std::int64_t night, const std::vector<Figure>& figures)
 }
 
 std::vector<Night> History::Nights(std::int64_t most) const {
-  Statement statement(*state_, fmt::format("SELECT {} FROM nights ORDER BY started DESC, id DESC LIMIT ?",
+  Statement statement(*state_, fmt::format("SELECT {} FROM nights ORDER BY id DESC LIMIT ?",
                                            kColumns));
   statement.Bind(most);
   auto nights = ReadNights(statement);
@@ -210,27 +216,32 @@ std::vector<Figure> History::Figures(std::int64_t night) const {
   statement.Bind(night);
   std::vector<Figure> figures;
   while (statement.Step()) {
-    figures.push_back({statement.Text(0), statement.Text(1), statement.Text(2), statement.Double(3),
-                       statement.Double(4)});
+    const double value = statement.Double(3);
+    if (!std::isfinite(value)) continue;  // not written by us
+    figures.push_back({statement.Text(0), statement.Text(1), statement.Text(2), value, statement.Double(4)});
   }
   return figures;
 }
 
-std::vector<Night> History::Comparable(const NightKey& key, bool same_inputs, std::int64_t most) const {
+std::vector<Night> History::Comparable(const NightKey& key, bool same_work, std::int64_t most) const {
   Statement statement(
       *state_, fmt::format("SELECT {} FROM nights WHERE status IN ('ok', 'regressed') AND machine = ? "
-                           "AND device = ? AND config_sha256 = ? AND {} ORDER BY started DESC, id DESC "
-                           "LIMIT ?",
-                           kColumns, same_inputs ? "inputs_sha256 = ?" : "ranks = ?"));
-  statement.Bind(key.machine).Bind(key.device).Bind(key.config_sha256);
-  same_inputs ? statement.Bind(key.inputs_sha256) : statement.Bind(key.ranks);
+                           "AND device = ? AND config_sha256 = ? AND inputs_sha256 = ? AND {} ORDER BY "
+                           "id DESC LIMIT ?",
+                           kColumns, same_work ? "ranks = ? AND threads = ?" : "answers_right"));
+  statement.Bind(key.machine).Bind(key.device).Bind(key.config_sha256).Bind(key.inputs_sha256);
+  if (same_work) statement.Bind(key.ranks).Bind(key.threads);
   statement.Bind(most);
   return ReadNights(statement);
 }
 
 std::vector<std::string> History::Forget(std::int64_t keep) {
   std::vector<std::string> folders;
-  Statement old(*state_, "SELECT id, folder FROM nights ORDER BY started DESC, id DESC LIMIT -1 OFFSET ?");
+  Statement old(*state_,
+                "SELECT id, folder FROM nights WHERE id < (SELECT min(id) FROM (SELECT id FROM nights "
+                "WHERE status <> 'missed' ORDER BY id DESC LIMIT ?)) AND id NOT IN (SELECT max(id) "
+                "FROM nights WHERE answers_right GROUP BY machine, device, config_sha256, "
+                "inputs_sha256)");
   old.Bind(keep);
   std::vector<std::int64_t> ids;
   while (old.Step()) {
@@ -241,6 +252,10 @@ std::vector<std::string> History::Forget(std::int64_t keep) {
     Statement(*state_, "DELETE FROM nights WHERE id = ?").Bind(id).Step();
   }
   return folders;
+}
+
+void History::ForgetFolder(const std::string& folder) {
+  Statement(*state_, "UPDATE nights SET folder = '' WHERE folder = ?").Bind(folder).Step();
 }
 
 }  // namespace clipsweep

@@ -23,7 +23,7 @@ struct Figure {
 // What must be equal for two nights to be compared.
 struct NightKey {
   std::string machine, device, config_sha256, inputs_sha256;
-  std::int64_t ranks = 1;
+  std::int64_t ranks = 1, threads = 1;
 };
 
 struct Night {
@@ -32,9 +32,10 @@ struct Night {
   std::string status;          // running, ok, regressed, failed, missed
   std::string commit, version;
   NightKey key;
-  std::string folder;          // of its run
+  std::string folder;          // of its run, absolute; empty when it is removed
   std::string message;         // of a failure; which figures regressed
-  bool accepted = false;       // its accuracies are the reference whatever they were before
+  // Its answers are those of the reference, are the first, or were accepted: they are a reference.
+  bool answers_right = false;
 };
 
 class History {
@@ -55,12 +56,16 @@ class History {
 
   std::vector<Night> Nights(std::int64_t most) const;  // the latest, oldest first
   std::vector<Figure> Figures(std::int64_t night) const;
-  // Finished nights with this machine, device, configuration and number of ranks, latest first.
-  // `same_inputs`: and these inputs, whatever the number of ranks: accuracies do not depend on it.
-  std::vector<Night> Comparable(const NightKey& key, bool same_inputs, std::int64_t most) const;
+  // Finished nights with this machine, device, configuration and inputs, latest first.
+  // `same_work`: and as many ranks and threads, as for times; else those whose answers are a
+  // reference: answers depend on neither.
+  std::vector<Night> Comparable(const NightKey& key, bool same_work, std::int64_t most) const;
 
-  // Forgets all but the latest `keep` nights; returns the folders of those forgotten.
+  // Forgets nights before the latest `keep` (missed ones not counted), but for those whose answers are
+  // the newest reference of their kind; returns the folders of those forgotten.
   std::vector<std::string> Forget(std::int64_t keep);
+  // The folder of a night is no longer there.
+  void ForgetFolder(const std::string& folder);
 
  private:
   struct State;

@@ -6,13 +6,20 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
+#include <limits>
+#include <map>
 #include <memory>
+#include <regex>
+#include <thread>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/log.h"
 #include "common/provenance.h"
 #include "common/sha256.h"
@@ -27,6 +34,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kTrendNights = 90, kMostMissed = 400;
 constexpr const char* kFolderPrefix = "night-";
+constexpr const char* kMark = ".clipsweep-night";  // in folders that retention may remove
 
 std::time_t ParseUtc(const std::string& text) {
   std::tm time{};
@@ -47,9 +55,11 @@ std::string HostName() {
   return name.data();
 }
 
-// Everything that decides the answers, apart from the inputs' content.
+// Everything that decides answers and work, apart from the inputs' content.
 std::string ConfigHash(const Json& results) {
-  return Sha256Hex(results.at("config").dump());
+  std::string text = results.at("config").dump() + results.at("tuned_on").dump();
+  for (const Json& done : results.at("evaluations")) text += done.at("templates").dump();
+  return Sha256Hex(text);
 }
 
 // What the files were made from, as far as it comes from outside.
@@ -97,29 +107,31 @@ std::vector<Figure> FiguresOf(const Json& results, const Json& stages) {
   struct Sum {
     double seconds = 0, items = 0;
     std::string unit;
+    bool whole = true;  // nothing of it was on disk already
   };
   std::map<std::string, Sum> sums;
-  double total = 0;
+  Sum all;
   for (const auto& [name, stage] : stages.items()) {
-    if (stage.at("reused").get<bool>()) continue;  // its time is that of looking at the file
     std::string group = name;
     for (const char* kind : {"text", "finetune", "evaluate"}) {
       if (name.starts_with(kind)) group = kind;
     }
-    Sum& sum = sums[group];
-    sum.seconds += stage.at("seconds").get<double>();
-    sum.items += stage.at("items").get<double>();
-    sum.unit = stage.at("unit").get<std::string>();
-    total += stage.at("seconds").get<double>();
+    for (Sum* sum : {&sums[group], &all}) {
+      sum->whole = sum->whole && !stage.at("reused").get<bool>() && !stage.at("resumed").get<bool>();
+      sum->seconds += stage.at("seconds").get<double>();
+      sum->items += stage.at("items").get<double>();
+      sum->unit = stage.at("unit").get<std::string>();
+    }
   }
   for (const auto& [name, sum] : sums) {
+    if (!sum.whole) continue;
     figures.push_back({name + " seconds", "seconds", "s", sum.seconds, 0});
     if (sum.items > 0 && sum.seconds > 0) {
       figures.push_back({name + " throughput", "throughput", sum.unit + "/s", sum.items / sum.seconds,
                          sum.seconds});
     }
   }
-  if (!sums.empty()) figures.push_back({"all stages seconds", "seconds", "s", total, 0});
+  if (all.whole) figures.push_back({"all stages seconds", "seconds", "s", all.seconds, 0});
   return figures;
 }
 
@@ -137,10 +149,15 @@ class Record {
     outcome_.night.id = history_.Add(outcome_.night);
   }
 
+  // Whatever goes wrong here must not hide what went wrong before.
   void Fail(const std::string& message) {
-    outcome_.night.status = "failed";
-    outcome_.night.message = message;
-    End();
+    try {
+      outcome_.night.status = "failed";
+      outcome_.night.message = message;
+      End();
+    } catch (const std::exception& error) {
+      LogWarning("the failed night could not be recorded: {}", error.what());
+    }
   }
 
   void Finish(const Json& results, const Json& stages) {
@@ -179,18 +196,16 @@ class Record {
   }
 
   void Compare() {
-    NightKey& key = outcome_.night.key;
-    for (const Night& night : history_.Comparable(key, /*same_inputs=*/true, 1'000'000)) {
-      if (night.status != "ok" && !night.accepted) continue;
-      outcome_.compared_counts_with = night.id;
-      if (!config_.accept) {
-        outcome_.regressions = CompareCounts(outcome_.figures, history_.Figures(night.id));
-      }
-      break;
+    Night& night = outcome_.night;
+    const auto references = history_.Comparable(night.key, /*same_work=*/false, 1);
+    if (!references.empty() && !config_.accept) {
+      outcome_.compared_counts_with = references[0].id;
+      outcome_.regressions = CompareCounts(outcome_.figures, history_.Figures(references[0].id));
     }
+    night.answers_right = outcome_.regressions.empty();
     std::vector<std::vector<Figure>> before;
-    for (const Night& night : history_.Comparable(key, /*same_inputs=*/false, config_.window)) {
-      before.push_back(history_.Figures(night.id));
+    for (const Night& earlier : history_.Comparable(night.key, /*same_work=*/true, config_.window)) {
+      before.push_back(history_.Figures(earlier.id));
     }
     outcome_.compared_times_with = static_cast<std::int64_t>(before.size());
     const auto slower = CompareTimes(outcome_.figures, before, config_.band);
@@ -202,23 +217,31 @@ class Record {
     history_.Update(outcome_.night);
     Retain();
     WriteFiles();
-    if (outcome_.night.status != "ok") RunHook();
   }
 
-  // Folders of nights beyond those to be kept; only ones that this program made there.
+  // Folders of nights beyond those to be kept: of this run, named as nights are, with the mark that
+  // RunNight puts into them.
   void Retain() {
+    const fs::path root = fs::absolute(config_.experiment.run).lexically_normal();
     std::vector<std::string> folders = history_.Forget(config_.keep_nights);
-    const auto nights = history_.Nights(config_.keep_nights);
+    const auto nights = history_.Nights(std::numeric_limits<std::int32_t>::max());
     std::int64_t kept = 0;
     for (auto night = nights.rbegin(); night != nights.rend(); ++night) {
-      if (!night->folder.empty() && ++kept > config_.keep_runs) folders.push_back(night->folder);
+      if (night->folder.empty() || fs::path(night->folder).parent_path() != root) continue;
+      if (++kept > config_.keep_runs) folders.push_back(night->folder);
     }
+    static const std::regex pattern(std::string(kFolderPrefix) + "[0-9]{8}T[0-9]{6}Z");
     for (const std::string& folder : folders) {
-      const fs::path path = config_.experiment.run / fs::path(folder).filename();
-      if (!path.filename().string().starts_with(kFolderPrefix) || fs::is_symlink(path)) continue;
+      const fs::path path = folder;
       std::error_code error;
+      if (path.parent_path() != root || !std::regex_match(path.filename().string(), pattern) ||
+          path == outcome_.night.folder || !fs::is_directory(fs::symlink_status(path, error)) ||
+          !fs::exists(path / kMark, error)) {
+        continue;
+      }
       fs::remove_all(path, error);
       if (error) LogWarning("{}: cannot be removed: {}", path.string(), error.message());
+      history_.ForgetFolder(folder);
     }
   }
 
@@ -234,24 +257,38 @@ class Record {
     if (!config_.prometheus.empty()) WriteFileAtomically(config_.prometheus, PrometheusText(outcome_));
   }
 
-  void RunHook() const {
-    if (config_.on_regression.empty()) return;
-    const fs::path root = fs::absolute(config_.experiment.run);
-    ::setenv("CLIPSWEEP_STATUS", outcome_.night.status.c_str(), 1);
-    ::setenv("CLIPSWEEP_SUMMARY_MD", (root / "summary.md").c_str(), 1);
-    ::setenv("CLIPSWEEP_SUMMARY_JSON", (root / "summary.json").c_str(), 1);
-    const int code = std::system(config_.on_regression.c_str());
-    if (code != 0) {
-      LogWarning("--on-regression: the command ended with {}; the night's result stands",
-                 WIFEXITED(code) ? WEXITSTATUS(code) : code);
-    }
-  }
-
   const NightConfig& config_;
   const OutputLock lock_;
   History history_;
   NightOutcome outcome_;
 };
+
+// The user's command, without what makes a program a rank of this job; ended after five minutes.
+void RunHook(const NightConfig& config, const Night& night) {
+  if (config.on_regression.empty() || night.status == "ok") return;
+  const fs::path root = fs::absolute(config.experiment.run);
+  ::setenv("CLIPSWEEP_STATUS", night.status.c_str(), 1);
+  ::setenv("CLIPSWEEP_SUMMARY_MD", (root / "summary.md").c_str(), 1);
+  ::setenv("CLIPSWEEP_SUMMARY_JSON", (root / "summary.json").c_str(), 1);
+  ::setenv("CLIPSWEEP_HOOK", config.on_regression.c_str(), 1);
+  std::atomic<bool> ended{false};
+  int code = 0;
+  std::thread hook([&] {
+    code = std::system(
+        "unset $(env | sed -n 's/^\\(OMPI_[A-Za-z0-9_]*\\|PMIX_[A-Za-z0-9_]*\\)=.*/\\1/p'); "
+        "exec timeout -k 10 300 /bin/sh -c \"$CLIPSWEEP_HOOK\"");
+    ended = true;
+  });
+  while (!ended) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    MadeProgress();
+  }
+  hook.join();
+  if (code != 0) {
+    LogWarning("--on-regression: the command ended with {}; the night's result stands",
+               WIFEXITED(code) ? WEXITSTATUS(code) : code);
+  }
+}
 
 }  // namespace
 
@@ -265,38 +302,48 @@ NightOutcome RunNight(const NightConfig& config, const CommandContext& context) 
   night.key.machine = config.machine.empty() ? HostName() : config.machine;
   night.key.device = context.compute.kind();
   night.key.ranks = comm.size();
-  night.accepted = config.accept;
+  night.key.threads = context.compute.workers;
   NightConfig whole = config;
   if (whole.history.empty()) whole.history = config.experiment.run / "history.sqlite";
   ExperimentConfig experiment = config.experiment;
-  const std::string folder =
-      config.reuse ? "reused" : kFolderPrefix + FormatUtc(ParseUtc(night.started), "%Y%m%dT%H%M%SZ");
-  experiment.run /= folder;
-  night.folder = folder;
+  experiment.run /= config.reuse ? "reused"
+                                 : kFolderPrefix + FormatUtc(ParseUtc(night.started), "%Y%m%dT%H%M%SZ");
+  night.folder = fs::absolute(experiment.run).lexically_normal().string();
   std::unique_ptr<Record> record;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     record = std::make_unique<Record>(whole);
+    WriteFileAtomically(experiment.run / kMark, night.started + "\n");
     record->Begin(night);
   });
-  CommandOutput output;
+  NightOutcome outcome;
   try {
-    output = RunAndReport(experiment, context);
-  } catch (const AgreedError& error) {  // on every rank
-    if (record) record->Fail(error.what());
+    const CommandOutput output = RunAndReport(experiment, context);
+    Agree(comm, [&] {
+      if (!comm.is_root()) return;
+      const ReportData data = ReadReportData(experiment.run, {});
+      WriteFileAtomically(experiment.run / "report.html", ReportPage(data));
+      WriteFileAtomically(experiment.run / "report.csv", ReportCsv(data));
+      record->Finish(data.results, output.json.at("stages"));
+      outcome = record->outcome();
+    });
+  } catch (const Interrupted& stop) {  // by a user, a scheduler, or a rank that failed alone
+    if (record) record->Fail(stop.what());
+    throw;
+  } catch (const std::exception& error) {
+    if (record) {
+      record->Fail(DescribeError(error).message);
+      const Night failed = record->outcome().night;
+      record.reset();  // the lock: a slow command must not keep the next night off
+      RunHook(whole, failed);
+    }
     throw;
   }
-  NightOutcome outcome;
-  std::int64_t regressed = 0;
-  Agree(comm, [&] {
-    if (!comm.is_root()) return;
-    const ReportData data = ReadReportData(experiment.run, {});
-    WriteFileAtomically(experiment.run / "report.html", ReportPage(data));
-    WriteFileAtomically(experiment.run / "report.csv", ReportCsv(data));
-    record->Finish(data.results, output.json.at("stages"));
-    outcome = record->outcome();
-    regressed = outcome.regressions.empty() ? 0 : 1;
-  });
+  std::int64_t regressed = comm.is_root() && !outcome.regressions.empty() ? 1 : 0;
+  if (record) {
+    record.reset();
+    RunHook(whole, outcome.night);
+  }
   comm.SumInt64(std::span(&regressed, 1));
   outcome.night.status = regressed > 0 ? "regressed" : "ok";
   return outcome;

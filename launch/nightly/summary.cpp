@@ -50,10 +50,14 @@ std::string SummaryMarkdown(const NightOutcome& outcome) {
                       "ranks | {} |\n| ended | {} |\n",
                       Markdown(night.commit), Markdown(night.version), Markdown(night.key.machine),
                       Markdown(night.key.device), night.key.ranks, night.ended);
-  text += outcome.compared_counts_with > 0
-              ? fmt::format("| answers compared with | night {} |\n", outcome.compared_counts_with)
-              : std::string("| answers compared with | none: the first with these inputs |\n");
-  text += fmt::format("| times compared with | median of {} nights |\n", outcome.compared_times_with);
+  if (night.status != "failed") {
+    text += outcome.compared_counts_with > 0
+                ? fmt::format("| answers compared with | night {} |\n", outcome.compared_counts_with)
+                : std::string("| answers compared with | none: the first with these inputs, or accepted |\n");
+    text += outcome.compared_times_with > 0
+                ? fmt::format("| times compared with | median of {} nights |\n", outcome.compared_times_with)
+                : std::string("| times compared with | none yet |\n");
+  }
   if (outcome.missed > 0) text += fmt::format("| nights missed before | {} |\n", outcome.missed);
   if (outcome.abandoned > 0) text += fmt::format("| nights that ended without a result | {} |\n", outcome.abandoned);
   return text;
@@ -83,7 +87,7 @@ Json SummaryJson(const NightOutcome& outcome) {
           {"config_sha256", night.key.config_sha256},
           {"inputs_sha256", night.key.inputs_sha256},
           {"folder", night.folder},
-          {"accepted", night.accepted},
+          {"answers_right", night.answers_right},
           {"answers_compared_with", outcome.compared_counts_with},
           {"times_compared_with", outcome.compared_times_with},
           {"missed", outcome.missed},

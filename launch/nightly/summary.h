@@ -22,7 +22,7 @@ struct NightOutcome {
 
 std::string SummaryMarkdown(const NightOutcome& outcome);
 Json SummaryJson(const NightOutcome& outcome);
-// Gauges clipsweep_figure{name, kind}, clipsweep_regressions, clipsweep_night_status{status} and the
+// Gauges clipsweep_figure{name, kind}, clipsweep_regressions, clipsweep_night_ok and the
 // time of the night.
 std::string PrometheusText(const NightOutcome& outcome);
 // Accuracies and times of the nights, oldest first, with a table of what happened.

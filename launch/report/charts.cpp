@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kLeft = 62, kRight = 16, kTop = 34, kBottom = 48, kLegendLine = 18;
 constexpr double kBarRow = 22;
+constexpr double kMostTicks = 100;
 
 // Maps values to places on the page.
 class Axis2 {
@@ -59,8 +60,7 @@ std::string Frame(const ChartOptions& options, const Axis2& axis, const std::vec
         kLeft, axis.Right(), axis.Y(y), kLeft - 7, axis.Y(y) + 4, y);
   }
   for (std::size_t i = 0; i < x_ticks.size(); ++i) {
-    const std::string text = i < options.x_names.size() ? EscapeHtml(options.x_names[i])
-                                                        : fmt::format("{:.6g}", x_ticks[i]);
+    const std::string text = fmt::format("{:.6g}", x_ticks[i]);
     svg += fmt::format(
         "<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\"/><text "
         "class=\"across\" x=\"{0:.1f}\" y=\"{3:.1f}\">{4}</text>\n",
@@ -108,7 +108,7 @@ std::string Draw(const Series& series, const Axis2& axis, const ChartOptions& op
           "<path class=\"l{0}\" d=\"M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} {3:.1f}h8\"/>",
           series.colour, x, axis.Y(series.y[i] - half), axis.Y(series.y[i] + half), x - 4);
     }
-    const std::string at = options.x_names.empty() ? fmt::format("{:.6g}", series.x[i]) : "";
+    const std::string at = fmt::format("{:.6g}", series.x[i]);
     svg += Mark(series.colour, x, y,
                 half > 0 ? fmt::format("{} {}: {:.2f} ± {:.2f}", series.name, at, series.y[i], half)
                          : fmt::format("{} {}: {:.4g}", series.name, at, series.y[i]));
@@ -127,6 +127,7 @@ std::vector<double> RoundTicks(double low, double high, int count) {
     low -= about;
     high += about;
   }
+  if (!std::isfinite(low) || !std::isfinite(high) || !std::isfinite(high - low)) return {};
   const double rough = (high - low) / std::max(1, count);
   const double power = std::pow(10.0, std::floor(std::log10(rough)));
   double step = 10 * power;
@@ -138,7 +139,8 @@ std::vector<double> RoundTicks(double low, double high, int count) {
   }
   std::vector<double> ticks;
   const double first = std::floor(low / step + 1e-9), last = std::ceil(high / step - 1e-9);
-  for (double i = first; i <= last; ++i) ticks.push_back(i * step);
+  if (!(last - first <= kMostTicks) || std::abs(first) > 1e15) return ticks;  // beyond doubles
+  for (int i = 0; i <= static_cast<int>(last - first); ++i) ticks.push_back((first + i) * step);
   return ticks;
 }
 
@@ -146,6 +148,7 @@ std::string LineChart(const ChartOptions& options, const std::vector<Series>& se
   double x_low = HUGE_VAL, x_high = -HUGE_VAL, y_low = HUGE_VAL, y_high = -HUGE_VAL;
   for (const Series& one : series) {
     for (std::size_t i = 0; i < one.x.size(); ++i) {
+      if (!std::isfinite(one.x[i]) || !std::isfinite(one.y[i])) return "";
       const double half = one.half.empty() ? 0 : one.half[i];
       x_low = std::min(x_low, one.x[i]);
       x_high = std::max(x_high, one.x[i]);
@@ -165,6 +168,7 @@ std::string LineChart(const ChartOptions& options, const std::vector<Series>& se
   const std::vector<double> y_ticks = RoundTicks(y_low, y_high, 5);
   const std::vector<double> x_ticks =
       options.x_ticks.empty() ? RoundTicks(x_low, x_high, 6) : options.x_ticks;
+  if (x_ticks.empty() || y_ticks.empty()) return "";
   if (options.x_ticks.empty()) {
     x_low = x_ticks.front();
     x_high = x_ticks.back();
@@ -193,6 +197,7 @@ std::string BarChart(const std::string& title, const std::string& unit,
     high = std::max(high, bar.value);
   }
   const auto ticks = RoundTicks(low, high, 5);
+  if (ticks.empty()) return "";
   constexpr double kNames = 190;
   const double span = ticks.back() - ticks.front(), room = options.width - kNames - 60;
   const auto at = [&](double value) { return kNames + (value - ticks.front()) / span * room; };
@@ -231,6 +236,7 @@ std::string ScatterChart(const ChartOptions& options, const std::vector<Dot>& do
     y_high = std::max(y_high, dot.y);
   }
   const auto x_ticks = RoundTicks(x_low, x_high, 6), y_ticks = RoundTicks(y_low, y_high, 5);
+  if (x_ticks.empty() || y_ticks.empty()) return "";
   const Axis2 axis(options, x_ticks.front(), x_ticks.back(), y_ticks.front(), y_ticks.back());
   const double rows = std::ceil(static_cast<double>(legend.size()) / 4);
   std::string svg = Open(options, options.height + kLegendLine * rows, "a point an image") +

@@ -21,11 +21,11 @@ struct ChartOptions {
   std::vector<double> x_ticks;      // empty: chosen
   bool log_x = false;               // x > 0
   bool diagonal = false;            // also y = x
-  std::vector<std::string> x_names; // in place of the numbers at x_ticks
   double width = 720, height = 340;
 };
 
-// Axes, grid lines, lines with points and error bars, a legend.
+// Axes, grid lines, lines with points and error bars, a legend. Nothing for no points, or for values that
+// are not finite.
 std::string LineChart(const ChartOptions& options, const std::vector<Series>& series);
 
 struct Bar {
@@ -39,12 +39,11 @@ std::string BarChart(const std::string& title, const std::string& unit,
 struct Dot {
   double x = 0, y = 0;
   int colour = -1;  // -1: grey
-  std::string name;
 };
 std::string ScatterChart(const ChartOptions& options, const std::vector<Dot>& dots,
                          const std::vector<std::string>& legend);
 
-// About `count` round numbers that cover [low, high].
+// About `count` round numbers that cover [low, high]; none when doubles cannot hold such.
 std::vector<double> RoundTicks(double low, double high, int count);
 
 }  // namespace clipsweep

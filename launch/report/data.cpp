@@ -4,8 +4,10 @@
 
 #include "common/error.h"
 #include "common/feature_file.h"
+#include "common/log.h"
 #include "common/prediction_file.h"
 #include "launch/experiment/results.h"
+#include "launch/json_file.h"
 
 namespace clipsweep {
 namespace {
@@ -23,6 +25,10 @@ class Reader {
   void With(const std::string& name, const Read& read) {
     const Json& files = data_.results.at("files");
     if (!files.contains(name)) return;
+    if (fs::path(name).filename() != name) {
+      throw InputError(fmt::format("{}: names a file outside the run folder: {}",
+                                   (data_.folder / "results.json").string(), Printable(name)));
+    }
     const fs::path path = data_.folder / name;
     if (!fs::exists(path)) {
       data_.absent.push_back(name);
@@ -39,6 +45,10 @@ class Reader {
  private:
   ReportData& data_;
 };
+
+fs::path TestImages(const fs::path& path, const Json& run) {
+  return ReadingJson(path, [&] { return run.empty() ? "" : run.at("test_images").get<std::string>(); });
+}
 
 void ReadCurves(ReportData& data, Reader& reader) {
   const Json& config = data.results.at("config");
@@ -60,8 +70,14 @@ void ReadGallery(ReportData& data, Reader& reader, const fs::path& images) {
     reader.With(after->at("file").get<std::string>(), [&](const fs::path& tip) {
       reader.With("test.h5", [&](const fs::path& test) {
         const FeatureReader features(test);
-        data.gallery = MakeGallery(ReadPredictionFile(zero_shot), ReadPredictionFile(tip),
-                                   features.about().paths, images, kGalleryItems);
+        const PredictionData first = ReadPredictionFile(zero_shot), second = ReadPredictionFile(tip);
+        for (const PredictionData* one : {&first, &second}) {
+          if (one->labels != features.about().labels || one->classes.size() != data.classes.size()) {
+            throw InputError(fmt::format("{}: is not of the images and classes of {}",
+                                         (one == &first ? zero_shot : tip).string(), test.string()));
+          }
+        }
+        data.gallery = MakeGallery(first, second, features.about().paths, images, kGalleryItems);
       });
     });
   });
@@ -98,10 +114,14 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
     Reader reader(data);
     reader.With("sweep.h5", [&](const fs::path& path) { data.sweep = ReadSweepData(path); });
     ReadCurves(data, reader);
-    const fs::path found =
-        images.empty() ? fs::path(data.run.value("test_images", std::string())) : images;
+    const fs::path found = images.empty() ? TestImages(folder / "run.json", data.run) : images;
     ReadGallery(data, reader, found);
-    reader.With("test.h5", [&](const fs::path& path) { data.map = MapFeatures(path); });
+    reader.With("test.h5", [&](const fs::path& path) {
+      if (FeatureReader(path).about().classes.size() != data.classes.size()) {
+        throw InputError(fmt::format("{}: has other classes than {}", path.string(), results.string()));
+      }
+      data.map = MapFeatures(path);
+    });
     return 0;
   });
   return data;

@@ -13,8 +13,14 @@ namespace {
 
 constexpr int kSide = 96;
 
-std::string Thumbnail(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path)) return "";
+// `path` is taken from a file of features: it stays below `images`.
+std::string Thumbnail(const std::filesystem::path& images, const std::filesystem::path& below) {
+  const std::filesystem::path path = images / below;
+  std::error_code error;
+  if (below.is_absolute() || std::find(below.begin(), below.end(), "..") != below.end() ||
+      !std::filesystem::is_regular_file(path, error)) {
+    return "";
+  }
   try {
     return ThumbnailUrl(DecodeImage(ReadFile(path, kMaxImageBytes)), kSide);
   } catch (const ImageError&) {  // was there when it was extracted
@@ -76,7 +82,7 @@ Gallery MakeGallery(const PredictionData& before, const PredictionData& after,
   const auto show = [&](const std::vector<std::int64_t>& samples, std::vector<GalleryItem>& items) {
     for (const std::int64_t n : SpreadOverClasses(samples, before, most)) {
       const std::string& path = paths.at(static_cast<std::size_t>(n));
-      items.push_back({path, Thumbnail(images / path), before.labels[static_cast<std::size_t>(n)],
+      items.push_back({path, Thumbnail(images, path), before.labels[static_cast<std::size_t>(n)],
                        TopOf(before, n), TopOf(after, n)});
     }
   };

@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <utility>
+
 #include "common/provenance.h"
-#include "launch/experiment/results.h"
+#include "launch/json_file.h"
 #include "launch/markup.h"
 #include "launch/report/published.h"
 #include "launch/report/sections.h"
@@ -33,6 +35,21 @@ code { overflow-wrap: anywhere; }
 @media print { nav { display: none; } section { break-inside: avoid-page; } details > * { display: block; } }
 )";
 
+// Links to the sections that there are.
+std::string Navigation(const std::string& body) {
+  constexpr std::pair<const char*, const char*> kLinks[] = {
+      {"table", "Results"},   {"grid", "Alpha and beta"}, {"training", "Training"},
+      {"classes", "Classes"}, {"gallery", "Images"},      {"map", "Map"},
+      {"time", "Time"},       {"provenance", "Provenance"}};
+  std::string nav = "<nav>";
+  for (const auto& [id, text] : kLinks) {
+    if (body.find(fmt::format("<section id=\"{}\">", id)) != std::string::npos) {
+      nav += fmt::format("<a href=\"#{}\">{}</a> ", id, text);
+    }
+  }
+  return nav + "</nav>\n";
+}
+
 }  // namespace
 
 std::string Section(const std::string& id, const std::string& title, const std::string& body) {
@@ -55,13 +72,14 @@ std::string ReportPage(const ReportData& data) {
     std::string page = PageHead(title.empty() ? "clipsweep report" : title + " - clipsweep report",
                                 std::string(kChartStyle) + kStyle);
     page += "<main>\n" + SummarySection(data);
+    std::string body;
     for (const auto section :
          {TableSection, ShotsSection, PromptsSection, GridSection, TrainingSection, ClassesSection,
           ConfusionSection, CalibrationSection, GallerySection, MapSection, TimeSection,
           ProvenanceSection}) {
-      page += section(data);
+      body += section(data);
     }
-    return page + "</main>\n</body>\n</html>\n";
+    return page + Navigation(body) + body + "</main>\n</body>\n</html>\n";
   });
 }
 

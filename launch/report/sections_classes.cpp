@@ -50,7 +50,8 @@ std::vector<std::size_t> ByGain(const std::vector<double>& gains) {
 std::string GainChart(const ReportData& data, const Json& zero_shot, const Json& done) {
   const auto before = ByClass(data.results, zero_shot), after = ByClass(data.results, done);
   const auto gains = Gains(before, after);
-  const auto order = ByGain(gains);
+  auto order = ByGain(gains);
+  std::erase_if(order, [&](std::size_t c) { return before[c] < 0 || after[c] < 0; });
   std::vector<Bar> bars;
   const auto add = [&](std::size_t c) {
     bars.push_back({data.classes.at(c), fmt::format("{:.1f} to {:.1f} %", before[c], after[c]), gains[c]});
@@ -229,7 +230,7 @@ std::string MapSection(const ReportData& data) {
   }
   std::vector<Dot> dots;
   for (const FeatureMap::Point& point : data.map->points) {
-    dots.push_back({point.x, point.y, colour.at(static_cast<std::size_t>(point.label)), ""});
+    dots.push_back({point.x, point.y, colour.at(static_cast<std::size_t>(point.label))});
   }
   ChartOptions options;
   options.title = "Test features, first two principal components";

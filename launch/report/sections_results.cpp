@@ -102,11 +102,7 @@ std::string SummarySection(const ReportData& data) {
     for (const std::string& name : data.absent) names += (names.empty() ? "" : ", ") + EscapeHtml(name);
     page += fmt::format("<p class=\"quiet\">No longer in the run folder, so not shown: {}.</p>\n", names);
   }
-  return page +
-         "<nav><a href=\"#table\">Results</a> <a href=\"#grid\">Alpha and beta</a> <a "
-         "href=\"#training\">Training</a> <a href=\"#classes\">Classes</a> <a "
-         "href=\"#gallery\">Images</a> <a href=\"#time\">Time</a> <a "
-         "href=\"#provenance\">Provenance</a></nav>\n";
+  return page;
 }
 
 std::string TableSection(const ReportData& data) {

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "launch/json_file.h"
 #include "launch/markup.h"
 #include "launch/report/sections.h"
 
@@ -22,7 +23,7 @@ std::string GroupOf(const std::string& stage) {
 }
 
 struct Line {
-  std::string name, unit, ended, host, device;
+  std::string name, unit, ended, host, device, note;
   double seconds = 0, items = 0;
   struct Rank {
     double seconds = 0, cpu_seconds = 0, items = 0;
@@ -34,9 +35,14 @@ std::vector<Line> Lines(const Json& run) {
   std::vector<Line> lines;
   for (const auto& [name, stage] : run.at("stages").items()) {
     const std::string group = GroupOf(name);
-    if (lines.empty() || lines.back().name != group) lines.push_back({group, {}, {}, {}, {}, 0, 0, {}});
+    if (lines.empty() || lines.back().name != group) lines.push_back({group, {}, {}, {}, {}, {}, 0, 0, {}});
     Line& line = lines.back();
     line.unit = stage.at("unit").get<std::string>();
+    if (stage.at("resumed").get<bool>()) line.note = "its last part, after an interruption";
+    if (stage.at("reused").get<bool>()) {
+      line.note = "kept; its time is not known";
+      continue;
+    }
     line.ended = stage.at("ended").get<std::string>();
     line.host = stage.at("host").get<std::string>();
     line.device = stage.at("device").get<std::string>();
@@ -56,13 +62,13 @@ std::vector<Line> Lines(const Json& run) {
 }  // namespace
 
 std::string TimeSection(const ReportData& data) {
-  if (!data.run.contains("stages") || data.run.at("stages").empty()) return "";
+  if (data.run.empty()) return "";
   std::string stages, ranks;
-  for (const Line& line : Lines(data.run)) {
+  for (const Line& line : ReadingJson(data.folder / "run.json", [&] { return Lines(data.run); })) {
     stages += fmt::format(
         "<tr><td>{}</td><td class=\"n\">{:.2f}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n",
-        EscapeHtml(line.name), line.seconds,
+        EscapeHtml(line.name + (line.note.empty() ? "" : " (" + line.note + ")")), line.seconds,
         line.items > 0 ? fmt::format("{:.0f} {}", line.items, EscapeHtml(line.unit)) : "",
         Rate(line.items, line.seconds, line.unit), line.ranks.size(), EscapeHtml(line.device),
         EscapeHtml(line.host), EscapeHtml(line.ended));

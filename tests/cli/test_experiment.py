@@ -150,6 +150,7 @@ def test_coops_splits(digits, study, tmp_path):
             assert word in result.errors[0], result.errors[0]
 
     refused("{", "JSON")
+    refused('{"train": ' + "[" * 200_000 + "]" * 200_000 + "}", "64 levels")
     refused(json.dumps({"train": [["a.png", "0", "x"]]}), "train", "[path, label, class name]")
     split = coop_split(digits, names)
     refused(json.dumps({"train": split["train"]}), "'test'")
@@ -176,6 +177,54 @@ def test_without_validation_images_some_of_the_training_images_are_held_out(digi
     assert results["class_names"] == [str(d) for d in range(10)]  # folder names
     stages = run_ok(*arguments, "--run", tmp_path / "run", json_path=tmp_path / "b.json").json["stages"]
     assert all(stage["reused"] for stage in stages.values())
+
+
+def test_shots_that_held_out_images_do_not_leave_are_refused_at_once(digits, tmp_path):
+    arguments = replaced([*study_arguments(digits), "--run", tmp_path / "run"], "--shots", "61")
+    at = arguments.index("--val")
+    result = run(*arguments[:at], *arguments[at + 2:])
+    assert result.code == 3 and "--shots: 61" in result.errors[0] and "60 images" in result.errors[0]
+    assert not list((tmp_path / "run").glob("*.h5"))
+
+
+def test_refused_features_leave_their_lists(digits, study, tmp_path):
+    """Another split than that of the features: the plan says so, the run refuses, nothing is touched."""
+    names = [line.split("\t")[-1] for line in (digits / "classnames.txt").read_text().splitlines()]
+    arguments = study_arguments(digits)
+    for name in ("--train", "--val", "--test", "--classnames"):
+        at = arguments.index(name)
+        arguments = [*arguments[:at], *arguments[at + 2:]]
+    split = tmp_path / "split.json"
+    arguments += ["--split", split, "--images", digits, "--run", tmp_path / "run"]
+    split.write_text(json.dumps(coop_split(digits, names)))
+    run_ok(*arguments)
+    lists = {p.name: p.read_text() for p in (tmp_path / "run/lists").iterdir()}
+    other = coop_split(digits, names)
+    other["train"] = other["train"][:-1]
+    split.write_text(json.dumps(other))
+    plan = plan_of(tmp_path, *arguments)
+    assert plan["extract train"]["what"] == "refuses" and plan["sweep"]["what"] == "blocked"
+    result = run(*arguments, np=2)
+    assert result.code == 3 and len(result.errors) == 1 and "train.h5" in result.errors[0] and "list_sha256" in result.errors[0]
+    assert {p.name: p.read_text() for p in (tmp_path / "run/lists").iterdir()} == lists
+    # Lists that went missing are made again; what they made is kept.
+    split.write_text(json.dumps(coop_split(digits, names)))
+    shutil.rmtree(tmp_path / "run/lists")
+    assert {s["what"] for s in plan_of(tmp_path, *arguments).values()} == {"kept"}
+    stages = run_ok(*arguments, json_path=tmp_path / "a.json").json["stages"]
+    assert all(stage["reused"] for stage in stages.values())
+
+
+@pytest.mark.parametrize("option,value", [("--epochs", "0"), ("--batch", "0"), ("--lr", "-1"), ("--views", "0")])
+def test_what_would_fail_late_fails_at_once(digits, tmp_path, option, value):
+    arguments = [*study_arguments(digits), "--run", tmp_path / "run"]
+    if option in arguments:
+        arguments = replaced(arguments, option, value)
+    else:
+        arguments.append(f"{option}={value}")
+    result = run(*arguments, np=2)
+    assert result.code in (2, 3) and len(result.errors) == 1 and option in result.errors[0]
+    assert not list((tmp_path / "run").glob("*.h5"))
 
 
 def test_killed_at_any_point_it_goes_on(digits, study, tmp_path):

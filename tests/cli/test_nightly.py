@@ -58,6 +58,7 @@ def test_a_night_leaves_what_people_and_machines_look_at(first, tmp_path):
     results = json.loads((first / night[4] / "results.json").read_text())
     for cell in results["cells"]:
         assert figures[f"Tip-Adapter {cell['shots']}-shot seed {cell['subset_seed']} top1"] == cell["tip_adapter"]["top1"]
+    assert night[4].startswith(str(first.parent))
     assert {"extract train seconds", "extract train throughput", "sweep seconds", "finetune seconds", "text seconds",
             "evaluate seconds", "Tip-Adapter-F 4-shot top1 mean", "all stages seconds", "zero-shot imagenet-80 top5"} <= set(figures)
     summary = json.loads((first / "summary.json").read_text())
@@ -96,6 +97,23 @@ def test_a_slowdown_and_a_changed_answer_are_told(digits, folder, tmp_path):
     assert again.code == 4 and [r["name"] for r in again.json["regressions"]] == [name]
     run_ok(*nightly(digits, folder, "--accept"), np=2)
     assert run_ok(*nightly(digits, folder), json_path=tmp_path / "n.json").json["answers_compared_with"] == 4  # on one rank too
+
+
+def test_the_reference_is_not_forgotten(digits, folder):
+    """Nights that differ from it do not push it out: each one tells it."""
+    change(folder, "UPDATE figures SET value = value + 1 WHERE name = 'Tip-Adapter 4-shot seed 2 top1'")
+    for _ in range(3):
+        assert run(*nightly(digits, folder, "--keep-nights", "2"), np=2).code == 4
+        time.sleep(1)
+    assert nights(folder) == ["ok", "regressed", "regressed"]
+
+
+def test_a_command_finds_no_rank_in_its_environment(digits, folder, tmp_path):
+    change(folder, "UPDATE figures SET value = value + 1 WHERE kind = 'count'")
+    told = tmp_path / "told"
+    assert run(*nightly(digits, folder, "--on-regression", f"env > {told}; exit 7"), np=2).code == 4
+    names = {line.partition("=")[0] for line in told.read_text().splitlines()}
+    assert "CLIPSWEEP_STATUS" in names and not any(n.startswith(("OMPI_", "PMIX_")) for n in names)
 
 
 def test_other_inputs_have_other_answers(digits, folder, tmp_path):
@@ -161,10 +179,20 @@ def test_nights_do_not_overlap(digits, folder, tmp_path):
     assert len(nights(folder)) == 2
 
 
-def test_old_nights_are_forgotten(digits, folder):
-    for _ in range(3):
+def test_old_nights_are_forgotten_and_nothing_else(digits, folder):
+    # The copied folder is another one than the history names; a folder of the user's is named as nights are.
+    [(elsewhere,)] = rows(folder, "SELECT folder FROM nights")
+    mine = folder / "night-20200101T000000Z"
+    mine.mkdir()
+    for name in (mine, folder / "night-archive"):
+        change(folder, "INSERT INTO nights SELECT NULL, started, ended, 'failed', commit_id, version, machine, device, "
+               "config_sha256, inputs_sha256, ranks, threads, ?, message, 0 FROM nights WHERE id = 1", str(name))
+    for _ in range(4):
         run_ok(*nightly(digits, folder, "--keep-nights", "3", "--keep-runs", "2"))
-    assert len(nights(folder)) == 3 and len(list(folder.glob("night-*"))) == 2
+        time.sleep(1)  # a folder is named by the second
+    assert len(nights(folder)) == 3 and mine.exists()
+    kept = {p.name for p in folder.glob("night-*")} - {mine.name, elsewhere.rpartition("/")[2]}
+    assert len(kept) == 2 and os.path.exists(elsewhere)
     assert rows(folder, "SELECT count(DISTINCT night) FROM figures") == [(3,)]
 
 

@@ -9,11 +9,12 @@ import re
 import shutil
 import subprocess
 
+import h5py
+import numpy as np
 import pytest
 
 import import_tip_adapter as importer
-import numpy as np
-from conftest import DEMO_MODEL, DEMO_TEMPLATES, run, run_ok, study_arguments
+from conftest import DEMO_MODEL, reseal, run, run_ok, study_arguments
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SECTIONS = ["table", "shots", "prompts", "grid", "training", "classes", "confusion", "calibration", "gallery", "map",
@@ -157,6 +158,31 @@ def refused(out, folder, *words):
     assert not out.exists()
 
 
+def set_in(*path_and_value):
+    *path, last, value = path_and_value
+
+    def change(results):
+        for step in path:
+            results = results[step]
+        results[last] = value
+    return change
+
+
+HOSTILE = [
+    (set_in("class_names", ["one"]), "class_names"),
+    (set_in("class_samples", [1] * 11), "class_samples"),
+    (set_in("evaluations", 0, "class_top1", [1] * 100000), "class_top1"),
+    (set_in("evaluations", 0, "class_top1", [-1] * 10), "no count"),
+    (set_in("evaluations", 0, "confusions", [[0, 10, 1]]), "confusions"),
+    (set_in("evaluations", 0, "ece", 1e300), "fraction"),
+    (set_in("rows", 0, "top1_mean", 1e15), "fraction"),
+    (set_in("config", "shots", [0]), "shots"),
+    (set_in("class_folders", []), "class_folders"),
+    (lambda results: results["files"].update({"../x.h5": {"sha256": "", "made_from": {}}})
+     or results["evaluations"][0].update(file="../x.h5"), "outside the run folder"),
+]
+
+
 def test_what_was_touched_is_refused(study, tmp_path):
     folder, out = tmp_path / "run", tmp_path / "r.html"
     shutil.copytree(study, folder)
@@ -173,7 +199,19 @@ def test_what_was_touched_is_refused(study, tmp_path):
     broken["rows"] = "none"
     seal(results, broken)
     refused(out, folder, "results.json", "schema")
+    # A seal can be made by anybody: numbers that do not fit one another are refused.
+    for change, word in HOSTILE:
+        broken = json.loads(whole)
+        change(broken)
+        seal(results, broken)
+        refused(out, folder, "results.json", word)
+    results.write_text('{"schema":' + "[" * 200_000 + "]" * 200_000 + "}")
+    refused(out, folder, "results.json", "64 levels")
     results.write_text(whole)
+    run_json = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(run_json.replace('"stages": {', '"stages": 5, "x": {'))
+    refused(out, folder, "run.json", "schema")
+    (folder / "run.json").write_text(run_json)
     sweep = (folder / "sweep.h5").read_bytes()
     (folder / "sweep.h5").write_bytes(sweep[:-1] + bytes([sweep[-1] ^ 1]))
     refused(out, folder, "sweep.h5", "damaged")
@@ -236,6 +274,31 @@ def large_run(folder, classes=1000, shots=(1, 2, 4, 8, 16, 32), seeds=10, sample
                    "tip_adapter_f": counts(3100), "tip_adapter_f_epoch": 1} for s in shots for r in range(1, seeds + 1)],
         "evaluations": [evaluation(*m) for m in methods], "skipped_images": {}, "files": files}
     seal(folder / "results.json", results)
+
+
+def test_pictures_stay_below_their_folder(study, tmp_path):
+    """A file of features that names a picture elsewhere does not get it into the page."""
+    folder = tmp_path / "run"
+    shutil.copytree(study, folder)
+    whole = (folder / "results.json").read_text()
+    secret = tmp_path / "secret.png"
+    shutil.copy(next(p for p in study.parents[1].rglob("test/*/*.png")), secret)
+    for name in (str(secret), "../secret.png"):
+        with h5py.File(study / "test.h5") as file:
+            count = len(file["paths"])
+
+        def change(file, name=name):
+            del file["paths"]
+            file["paths"] = np.array([name.encode()] * count)
+        shutil.copy(study / "test.h5", folder / "test.h5")
+        reseal(folder / "test.h5", change)
+        results = json.loads(whole)
+        results["files"]["test.h5"]["sha256"] = (folder / "test.h5").read_bytes()[17:81].decode()
+        seal(folder / "results.json", results)
+        (tmp_path / "images").mkdir(exist_ok=True)
+        run_ok("report", "--run", folder, "--out", tmp_path / "r.html", "--images", tmp_path / "images")
+        page = (tmp_path / "r.html").read_text()
+        assert "no picture" in page and "data:image" not in page
 
 
 def test_a_thousand_classes_fit_into_five_megabytes(tmp_path):

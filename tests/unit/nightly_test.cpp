@@ -75,7 +75,8 @@ Night NightOf(const std::string& started, const std::string& status) {
   Night night;
   night.started = started;
   night.status = status;
-  night.key = {"m", "cpu", "c", "i", 2};
+  night.key = {"m", "cpu", "c", "i", 2, 1};
+  night.answers_right = status == "ok";
   return night;
 }
 
@@ -99,13 +100,17 @@ TEST(History, KeepsComparesAndForgets) {
   ASSERT_EQ(figures.size(), 2u);
   EXPECT_EQ(figures[0].name, "a");
   EXPECT_EQ(figures[1].value, 1.5);
-  NightKey key{"m", "cpu", "c", "i", 2};
+  NightKey key{"m", "cpu", "c", "i", 2, 1};
   EXPECT_EQ(history.Comparable(key, true, 10).size(), 1u);
   key.ranks = 3;
-  EXPECT_EQ(history.Comparable(key, true, 10).size(), 1u);  // answers do not depend on ranks
-  EXPECT_EQ(history.Comparable(key, false, 10).size(), 0u);  // times do
+  EXPECT_EQ(history.Comparable(key, false, 10).size(), 1u);  // answers do not depend on ranks
+  EXPECT_EQ(history.Comparable(key, true, 10).size(), 0u);   // times do
   key.inputs_sha256 = "j";
-  EXPECT_EQ(history.Comparable(key, true, 10).size(), 0u);
+  EXPECT_EQ(history.Comparable(key, false, 10).size(), 0u);
+  history.Forget(1);  // the reference stays
+  ASSERT_EQ(history.Nights(10).size(), 2u);
+  EXPECT_EQ(history.Nights(10)[0].status, "ok");
+  history.Add(NightOf("2026-01-05T00:00:00Z", "ok"));
   history.Forget(1);
   EXPECT_EQ(history.Nights(10).size(), 1u);
   EXPECT_TRUE(history.Figures(nights[0].id).empty());
@@ -133,8 +138,13 @@ TEST(Charts, RoundTicksCoverTheirRange) {
     EXPECT_LE(ticks.front(), low + rounding);
     EXPECT_GE(ticks.back(), high - rounding);
   }
+  for (const auto& [low, high] : std::vector<std::pair<double, double>>{
+           {1e17, 1e17 + 32}, {0, HUGE_VAL}, {NAN, 1}, {-1.7e308, 1.7e308}}) {
+    EXPECT_TRUE(RoundTicks(low, high, 5).empty()) << low << " " << high;
+  }
   EXPECT_EQ(LineChart({}, {}), "");
-  const std::string chart = LineChart({"<t>", "x", "y", {}, false, false, {}, 720, 340},
+  EXPECT_EQ(LineChart({}, {{"a", {1, 2}, {1, NAN}, {}, true, 0}}), "");
+  const std::string chart = LineChart({"<t>", "x", "y", {}, false, false, 720, 340},
                                       {{"<script>", {1, 2}, {3, 4}, {0.5, 0}, true, 1}});
   EXPECT_EQ(chart.find("<script>"), std::string::npos);
   EXPECT_NE(chart.find("&lt;script&gt;"), std::string::npos);

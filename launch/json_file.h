@@ -1,0 +1,33 @@
+// JSON files that others may have written.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include "common/error.h"
+#include "launch/command.h"
+
+namespace clipsweep {
+
+// The object in `text`, which is the content of `path`. Throws InputError naming the file when it is no
+// JSON object or nested deeper than 64 levels (copying JSON recurses).
+Json ParseJsonObject(const std::filesystem::path& path, const std::string& text);
+
+// Reads and parses; files over `limit` bytes are refused.
+Json ReadJsonObject(const std::filesystem::path& path, std::size_t limit = std::size_t{256} << 20);
+
+// Calls `read`, which takes values out of JSON, and turns its complaints into one InputError that
+// names the file.
+template <typename Read>
+auto ReadingJson(const std::filesystem::path& path, const Read& read) {
+  try {
+    return read();
+  } catch (const Json::exception& error) {
+    throw InputError(fmt::format("{}: is not what its schema says: {}", path.string(), error.what()));
+  }
+}
+
+}  // namespace clipsweep
