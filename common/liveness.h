@@ -20,8 +20,8 @@ void EnterStage(std::string_view stage);
 // A piece of work of at most a few seconds is done. Any thread; costs an addition.
 void MadeProgress();
 
-// Units of the stage at hand that this rank has worked through (images, samples, classes), since the
-// start of the process: what throughput of a rank is told from. Any thread.
+// Units of the stage at hand that this rank has worked through (images, samples, classes), since
+// the start of the process: what throughput of a rank is told from. Any thread.
 void DidWork(std::int64_t units);
 std::int64_t WorkDone();
 

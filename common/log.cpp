@@ -62,8 +62,9 @@ std::size_t DirectionMark(std::string_view text) {
   if (text.size() < 3 || text[0] != '\xe2') return 0;
   const auto second = static_cast<unsigned char>(text[1]);
   const auto third = static_cast<unsigned char>(text[2]);
-  const bool turns = (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
-                     (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+  const bool turns =
+      (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
+      (second == 0x81 && third >= 0xa6 && third <= 0xa9);
   return turns ? 3 : 0;
 }
 

@@ -14,11 +14,11 @@ inline constexpr const char* kPredictionFormat = "clipsweep-predictions";
 inline constexpr std::int64_t kMostPredicted = 5;  // classes kept of each image
 
 struct PredictionData {
-  std::int64_t top = 0;                   // k = min(5, C)
-  std::vector<std::int32_t> predicted;    // [N, k] classes, likeliest first; ties: lower class first
-  std::vector<float> probability;         // [N, k] softmax over all classes
-  std::vector<std::int32_t> labels;       // [N]
-  std::vector<std::string> classes;       // [C]
+  std::int64_t top = 0;                 // k = min(5, C)
+  std::vector<std::int32_t> predicted;  // [N, k] classes, likeliest first; ties: lower class first
+  std::vector<float> probability;       // [N, k] softmax over all classes
+  std::vector<std::int32_t> labels;     // [N]
+  std::vector<std::string> classes;     // [C]
   Provenance made_from;
   std::string seal;  // identity of the file
 

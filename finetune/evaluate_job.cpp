@@ -89,8 +89,9 @@ std::vector<std::int64_t> ClassifyBlocks(const Plan& plan, std::int64_t top, con
       .Run(static_cast<std::int64_t>(blocks.size()), [&](std::int64_t item, int) {
         const std::int64_t first = blocks[static_cast<std::size_t>(item)] * kBlock;
         const std::int64_t rows = std::min(kBlock, count - first);
-        const at::Tensor features = at::from_blob(
-            const_cast<float*>(plan.test.features.data() + first * width), {rows, width}, at::kFloat);
+        const at::Tensor features =
+            at::from_blob(const_cast<float*>(plan.test.features.data() + first * width),
+                          {rows, width}, at::kFloat);
         auto& answer = answers[static_cast<std::size_t>(item)];
         answer = {first, rows};
         for (const auto& row : classifier.Classify(features, top)) {

@@ -15,8 +15,8 @@ namespace clipsweep {
 
 struct EvaluateConfig {
   std::filesystem::path features, text, out;
-  std::filesystem::path cache;       // with alpha, beta, shots, subset_seed: Tip-Adapter
-  std::filesystem::path adapter;     // trained keys. Neither: zero-shot
+  std::filesystem::path cache;    // with alpha, beta, shots, subset_seed: Tip-Adapter
+  std::filesystem::path adapter;  // trained keys. Neither: zero-shot
   double alpha = 0, beta = 0;
   std::int64_t shots = 0;  // 0: all keys
   std::int64_t subset_seed = 1;

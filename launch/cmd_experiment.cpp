@@ -13,8 +13,9 @@ std::string PlanText(const std::vector<PlannedStage>& plan) {
   std::int64_t runs = 0;
   for (const PlannedStage& stage : plan) {
     if (stage.what == PlannedStage::What::kRuns) ++runs;
-    text += fmt::format("{:<8} {:<34} {}\n", PlannedName(stage.what), stage.name,
-                        stage.what == PlannedStage::What::kKept ? stage.out.string() : Printable(stage.why));
+    text += fmt::format(
+        "{:<8} {:<34} {}\n", PlannedName(stage.what), stage.name,
+        stage.what == PlannedStage::What::kKept ? stage.out.string() : Printable(stage.why));
   }
   return text + fmt::format("\n{} of {} stages would run\n", runs, plan.size());
 }
@@ -43,7 +44,8 @@ class ExperimentCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     options_.Add(options);
-    options.add_options()("plan", Switch(&plan_), "only say which stages would run, which files are kept, and why");
+    options.add_options()("plan", Switch(&plan_),
+                          "only say which stages would run, which files are kept, and why");
   }
 
   void Prepare(const CommonOptions& common) override { config_ = options_.Config(common); }

@@ -112,9 +112,10 @@ class VerifyCommand final : public Command {
     }
     if (damaged > 0) {
       output.code = ExitCode::kBadInput;
-      output.error = files.size() == 1 ? first_failure
-                                       : fmt::format("verify: {} of {} files are damaged; first: {}", damaged,
-                                                     files.size(), first_failure);
+      output.error = files.size() == 1
+                         ? first_failure
+                         : fmt::format("verify: {} of {} files are damaged; first: {}", damaged,
+                                       files.size(), first_failure);
       if (files.size() == 1) output.text.clear();
     }
     return output;

@@ -31,7 +31,8 @@ class ReportCommand final : public Command {
 
   void Prepare(const CommonOptions&) override {
     csv_ = std::filesystem::path(out_).replace_extension(".csv");
-    if (csv_ == out_) throw UsageError(fmt::format("--out: {} ends as the table does; use .html", out_));
+    if (csv_ == out_)
+      throw UsageError(fmt::format("--out: {} ends as the table does; use .html", out_));
     if (!images_.empty() && !std::filesystem::is_directory(images_)) {
       throw InputError(fmt::format("--images: {} is not a folder", images_));
     }

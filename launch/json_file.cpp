@@ -32,7 +32,8 @@ int DeepestLevel(const std::string& text) {
 
 Json ParseJsonObject(const std::filesystem::path& path, const std::string& text) {
   if (DeepestLevel(text) > kMostLevels) {
-    throw InputError(fmt::format("{}: is JSON nested deeper than {} levels", path.string(), kMostLevels));
+    throw InputError(
+        fmt::format("{}: is JSON nested deeper than {} levels", path.string(), kMostLevels));
   }
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded() || !json.is_object()) {

@@ -12,8 +12,8 @@
 
 namespace clipsweep {
 
-// The object in `text`, which is the content of `path`. Throws InputError naming the file when it is no
-// JSON object or nested deeper than 64 levels (copying JSON recurses).
+// The object in `text`, which is the content of `path`. Throws InputError naming the file when it
+// is no JSON object or nested deeper than 64 levels (copying JSON recurses).
 Json ParseJsonObject(const std::filesystem::path& path, const std::string& text);
 
 // Reads and parses; files over `limit` bytes are refused.
@@ -26,7 +26,8 @@ auto ReadingJson(const std::filesystem::path& path, const Read& read) {
   try {
     return read();
   } catch (const Json::exception& error) {
-    throw InputError(fmt::format("{}: is not what its schema says: {}", path.string(), error.what()));
+    throw InputError(
+        fmt::format("{}: is not what its schema says: {}", path.string(), error.what()));
   }
 }
 

@@ -43,7 +43,8 @@ svg .best { fill: none; stroke: #e4002b; stroke-width: 2.5; pointer-events: none
 
 std::string PageHead(const std::string& title, const std::string& style) {
   return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src "
+         "data:; "
          "style-src 'unsafe-inline'\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
          "<link rel=\"icon\" href=\"data:,\">\n<title>" +
@@ -54,7 +55,8 @@ std::string PageHead(const std::string& title, const std::string& style) {
 @media (prefers-color-scheme: dark) { :root { --text: #ececec; --page: #16181d; --quiet: #a8a8a8; --line: #3a3d44; --link: #8ab4f8; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 1.5rem; }
 figure { overflow-x: auto; margin: 1rem 0; }
-)" + style + "</style>\n</head>\n<body>\n";
+)" + style +
+         "</style>\n</head>\n<body>\n";
 }
 
 std::string EscapeHtml(std::string_view text) {

@@ -68,8 +68,8 @@ std::string OptionProblem(const std::string& command, const std::exception& erro
   if (const auto* unknown = dynamic_cast<const po::unknown_option*>(&error)) {
     std::string name = unknown->get_option_name();
     name.erase(0, name.find_first_not_of('-'));
-    return fmt::format("{}: '{}' is not an option; did you mean '{}'? See clipsweep {} --help", command,
-                       Printable(name), NearestOption(name, options), command);
+    return fmt::format("{}: '{}' is not an option; did you mean '{}'? See clipsweep {} --help",
+                       command, Printable(name), NearestOption(name, options), command);
   }
   return fmt::format("{}: {}; see clipsweep {} --help", command, error.what(), command);
 }

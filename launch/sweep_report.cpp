@@ -103,11 +103,13 @@ std::string HeatMapFigure(const SweepData& data, std::size_t shots, std::size_t 
   const auto alpha_of = [&](std::size_t cell) { return data.alpha[map.point[cell] % alphas]; };
   const auto beta_of = [&](std::size_t cell) { return data.beta[map.point[cell] / alphas]; };
   std::string page = fmt::format(
-      "<h3>{} shot{}</h3>\n<p>Best {:.2f} % at alpha {:.6g}, beta {:.6g}; zero-shot {:.2f} %; drawn "
-      "values {:.2f} to {:.2f} %{}.</p>\n<figure><svg class=\"chart\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" "
+      "<h3>{} shot{}</h3>\n<p>Best {:.2f} % at alpha {:.6g}, beta {:.6g}; zero-shot {:.2f} %; "
+      "drawn "
+      "values {:.2f} to {:.2f} %{}.</p>\n<figure><svg class=\"chart\" viewBox=\"0 0 {:.0f} "
+      "{:.0f}\" width=\"{:.0f}\" height=\"{:.0f}\" "
       "role=\"img\" aria-label=\"Accuracy over alpha and beta\">\n",
-      data.shots[shots], data.shots[shots] == 1 ? "" : "s", 100 * high, alpha_of(best), beta_of(best), 100 * zero_shot, 100 * low,
-      100 * high,
+      data.shots[shots], data.shots[shots] == 1 ? "" : "s", 100 * high, alpha_of(best),
+      beta_of(best), 100 * zero_shot, 100 * low, 100 * high,
       map.value.size() < mean.size() ? "; each cell shows the best of its neighbouring points" : "",
       kLeft + kWidth + 12, bottom + kBottom, kLeft + kWidth + 12, bottom + kBottom);
   for (std::size_t cell = 0; cell < map.value.size(); ++cell) {

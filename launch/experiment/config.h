@@ -67,8 +67,8 @@ struct StageTime {
   bool shared_work = false;  // ranks go through the same items together
   std::vector<Rank> ranks;   // on rank 0
 
-  double seconds() const;       // of the slowest rank
-  std::int64_t items() const;   // of all ranks, or of one where they share the work
+  double seconds() const;      // of the slowest rank
+  std::int64_t items() const;  // of all ranks, or of one where they share the work
 };
 
 struct ExperimentResult {

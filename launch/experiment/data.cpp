@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kHoldOutStream = 0x686f6c64;  // tells these draws from those of other stages
+constexpr std::uint64_t kHoldOutStream =
+    0x686f6c64;  // tells these draws from those of other stages
 
 std::string ListLine(const fs::path& source, const std::string& path, const std::string& name) {
   for (const std::string* text : {&path, &name}) {
@@ -41,8 +42,9 @@ class CoopSplit {
       for (const Json& entry : json_[part]) {
         if (!entry.is_array() || entry.size() != 3 || !entry[0].is_string() ||
             !entry[1].is_number_integer() || !entry[2].is_string()) {
-          Fail(fmt::format("an entry of '{}' is not [path, label, class name]: {}", part,
-                           Printable(entry.dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 80)));
+          Fail(fmt::format(
+              "an entry of '{}' is not [path, label, class name]: {}", part,
+              Printable(entry.dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 80)));
         }
         const auto label = entry[1].get<std::int64_t>();
         std::string name = entry[2].get<std::string>();
@@ -103,7 +105,8 @@ class CoopSplit {
 std::string Lines(const ImageList& list, const fs::path& source) {
   std::string lines;
   for (std::size_t i = 0; i < list.paths.size(); ++i) {
-    lines += ListLine(source, list.paths[i], list.classes[static_cast<std::size_t>(list.labels[i])]);
+    lines +=
+        ListLine(source, list.paths[i], list.classes[static_cast<std::size_t>(list.labels[i])]);
   }
   return lines;
 }
@@ -119,8 +122,8 @@ void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::pat
   std::string train, val;
   std::int64_t most_left = 0;
   for (std::size_t c = 0; c < rows.size(); ++c) {
-    const auto held = static_cast<std::size_t>(
-        HeldOut(static_cast<std::int64_t>(rows[c].size()), shots));
+    const auto held =
+        static_cast<std::size_t>(HeldOut(static_cast<std::int64_t>(rows[c].size()), shots));
     if (held == 0) {
       throw InputError(fmt::format(
           "{}: class '{}' has {} training image(s), none can be held out to choose alpha and beta; "
@@ -134,10 +137,11 @@ void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::pat
     }
   }
   if (shots > most_left) {
-    throw InputError(fmt::format(
-        "--shots: {} asked but {} images of the largest class are left as keys when validation images "
-        "are held out; ask for fewer shots, give --val, or --tune test",
-        shots, most_left));
+    throw InputError(
+        fmt::format("--shots: {} asked but {} images of the largest class are left as keys when "
+                    "validation images "
+                    "are held out; ask for fewer shots, give --val, or --tune test",
+                    shots, most_left));
   }
   data.train = {all.root, lists / "train.txt"};
   data.val = {all.root, lists / "val.txt"};
@@ -198,7 +202,8 @@ void CheckOptions(const ExperimentConfig& config) {
   }
   if (config.split.empty() && (config.train.empty() || config.test.empty())) {
     throw UsageError(
-        "--train, --test: give both image folders, or --images and --split for a split_zhou_*.json");
+        "--train, --test: give both image folders, or --images and --split for a "
+        "split_zhou_*.json");
   }
 }
 

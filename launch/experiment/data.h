@@ -1,5 +1,5 @@
-// Where an experiment's images come from: image folders, or CoOp's split_zhou_*.json; with lists and
-// class names in RUN/lists/ where folders alone do not say it.
+// Where an experiment's images come from: image folders, or CoOp's split_zhou_*.json; with lists
+// and class names in RUN/lists/ where folders alone do not say it.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@ struct ExperimentData {
   };
   Split train, val, test;
   std::filesystem::path classnames;
-  bool held_out = false;                             // val is a part of the training images
+  bool held_out = false;                               // val is a part of the training images
   std::map<std::filesystem::path, std::string> files;  // lists and class names to be there
 
   // Whether they are there already, as they should be.

@@ -22,7 +22,9 @@ std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const Experiment
   std::vector<MethodRow> rows;
   for (const Evaluation& done : result.evaluations) {
     if (done.shots != 0) continue;
-    rows.push_back({done.method, done.templates, 0,
+    rows.push_back({done.method,
+                    done.templates,
+                    0,
                     {fraction(done.summary.top1, done.summary.samples)},
                     {fraction(done.summary.top5, done.summary.samples)}});
   }
@@ -59,8 +61,8 @@ PlannedStage Plan(const Stage& stage, const std::vector<PlannedStage>& before) {
     return planned;
   }
   for (const PlannedStage& earlier : before) {
-    const bool needed = std::find(stage.needs.begin(), stage.needs.end(), earlier.name) !=
-                        stage.needs.end();
+    const bool needed =
+        std::find(stage.needs.begin(), stage.needs.end(), earlier.name) != stage.needs.end();
     if (!needed || earlier.what == What::kKept) continue;
     planned.why = fmt::format("{} {}", earlier.name, PlannedName(earlier.what));
     return planned;
@@ -125,12 +127,14 @@ std::vector<PlannedStage> PlanStages(const ExperimentConfig& config, ExperimentD
 }
 
 // New lists replace those of the run only when its features will be taken with them.
-void WriteLists(const ExperimentConfig& config, const ExperimentData& data, const Compute& compute) {
+void WriteLists(const ExperimentConfig& config, const ExperimentData& data,
+                const Compute& compute) {
   if (data.OnDisk()) return;
   for (const PlannedStage& stage : PlanStages(config, data, compute, "extract")) {
     if (stage.what != PlannedStage::What::kRefuses) continue;
-    throw InputError(fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
-                                 stage.out.string(), Printable(stage.why)));
+    throw InputError(
+        fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
+                    stage.out.string(), Printable(stage.why)));
   }
   data.Write();
 }

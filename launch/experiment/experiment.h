@@ -1,6 +1,6 @@
-// The whole study in one call: extract, text, sweep, fine-tune and evaluate for every shot count and
-// subset seed, into one run folder whose files are reused while what they were made from stays the
-// same. Killed at any point, the same call goes on.
+// The whole study in one call: extract, text, sweep, fine-tune and evaluate for every shot count
+// and subset seed, into one run folder whose files are reused while what they were made from stays
+// the same. Killed at any point, the same call goes on.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@ namespace clipsweep {
 // Throws before anything runs when the options or the files they name would fail later. Collective.
 void CheckExperiment(const ExperimentConfig& config, Comm& comm);
 
-// `stage_done` is called on rank 0 after every stage with what there is so far. The caller holds the
-// lock on the run folder. Collective.
+// `stage_done` is called on rank 0 after every stage with what there is so far. The caller holds
+// the lock on the run folder. Collective.
 ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm,
                                const std::function<void(const ExperimentResult&)>& stage_done);
 

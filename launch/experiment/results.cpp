@@ -68,9 +68,8 @@ Json FilesJson(const std::vector<fs::path>& paths) {
   Json files = Json::object();
   for (const fs::path& path : paths) {
     const H5Reader file(path);
-    files[path.filename().string()] = {{"format", FormatOf(file)},
-                                       {"sha256", file.seal()},
-                                       {"made_from", ReadProvenance(file)}};
+    files[path.filename().string()] = {
+        {"format", FormatOf(file)}, {"sha256", file.seal()}, {"made_from", ReadProvenance(file)}};
   }
   return files;
 }
@@ -88,13 +87,14 @@ Json SkippedJson(const ExperimentConfig& config) {
 void CheckSchema(const fs::path& path, const Json& json, const std::string& schema) {
   const auto found = json.find("schema");
   if (found != json.end() && *found == schema) return;
-  throw InputError(fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
-                               found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
-                               "use the program that wrote it, or run the experiment again"));
+  throw InputError(
+      fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
+                  found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
+                  "use the program that wrote it, or run the experiment again"));
 }
 
-// The sweep and the training count with other products than the evaluation: equal but for logits that
-// are nearly equal.
+// The sweep and the training count with other products than the evaluation: equal but for logits
+// that are nearly equal.
 void CompareWithCells(const ExperimentConfig& config, const ExperimentResult& result,
                       const Evaluation& done) {
   for (std::size_t i = 0; i < result.cells.size(); ++i) {
@@ -102,8 +102,8 @@ void CompareWithCells(const ExperimentConfig& config, const ExperimentResult& re
     if (cell.shots != done.shots || cell.seed != config.seeds.front()) continue;
     const TopCounts counts = done.method == "Tip-Adapter" ? cell.test : result.adapters[i].test;
     if (counts.top1 == done.summary.top1 && counts.top5 == done.summary.top5) continue;
-    LogWarning("{} at {} shots: {} right one way, {} image by image (logits nearly equal)", done.method,
-               done.shots, counts.top1, done.summary.top1);
+    LogWarning("{} at {} shots: {} right one way, {} image by image (logits nearly equal)",
+               done.method, done.shots, counts.top1, done.summary.top1);
   }
 }
 
@@ -126,14 +126,16 @@ void CheckResults(const fs::path& path, const Json& json) {
       fail(fmt::format("{} is no fraction of 1", value.dump()));
     }
   };
-  if (json.at("class_folders").size() != classes) fail("'class_folders' does not fit 'class_names'");
+  if (json.at("class_folders").size() != classes)
+    fail("'class_folders' does not fit 'class_names'");
   check_counts("class_samples", json.at("class_samples"));
   for (const Json& shots : json.at("config").at("shots")) {
     if (shots.get<std::int64_t>() < 1) fail(fmt::format("{} shots are none", shots.dump()));
   }
   for (const Json& row : json.at("rows")) {
     if (row.at("shots").get<std::int64_t>() < 0) fail("a row has less than 0 shots");
-    for (const char* name : {"top1_mean", "top1_half_width_95", "top5_mean", "top5_half_width_95"}) {
+    for (const char* name :
+         {"top1_mean", "top1_half_width_95", "top5_mean", "top5_half_width_95"}) {
       fraction(row.at(name));
     }
   }
@@ -145,7 +147,8 @@ void CheckResults(const fs::path& path, const Json& json) {
       fraction(bin.at(2));
     }
     for (const Json& pair : done.at("confusions")) {
-      if (pair.at(0).get<std::uint64_t>() >= classes || pair.at(1).get<std::uint64_t>() >= classes) {
+      if (pair.at(0).get<std::uint64_t>() >= classes ||
+          pair.at(1).get<std::uint64_t>() >= classes) {
         fail("'confusions' names a class that is none");
       }
     }
@@ -177,35 +180,34 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
   for (const Evaluation& done : result.evaluations) evaluations.push_back(EvaluationJson(done));
   for (const Evaluation& done : result.evaluations) CompareWithCells(config, result, done);
   const Evaluation& last = result.evaluations.back();
-  Json json = {
-      {"schema", kResultsSchema},
-      {"sha256", kNoHash},
-      {"program_version", kVersion},
-      {"title", config.title},
-      {"tuned_on", result.tuned_on},
-      {"config",
-       {{"templates", TemplatesLabel(config.templates)},
-        {"shots", config.shots},
-        {"subset_seeds", config.seeds},
-        {"alpha", config.alpha},
-        {"beta", config.beta},
-        {"views", config.views},
-        {"epochs", config.epochs},
-        {"batch", config.batch},
-        {"lr", config.lr},
-        {"seed", config.seed}}},
-      {"classes", result.classes},
-      {"class_names", text.classnames},
-      {"class_folders", text.classes},
-      {"class_samples", last.summary.class_samples},
-      {"most_keys", result.most_keys},
-      // of the last method at the last shot count, first seed
-      {"test", CountsJson(last.summary.samples, last.summary.top1, last.summary.top5)},
-      {"rows", RowsJson(result)},
-      {"cells", CellsJson(result)},
-      {"evaluations", evaluations},
-      {"skipped_images", SkippedJson(config)},
-      {"files", FilesJson(result.files)}};
+  Json json = {{"schema", kResultsSchema},
+               {"sha256", kNoHash},
+               {"program_version", kVersion},
+               {"title", config.title},
+               {"tuned_on", result.tuned_on},
+               {"config",
+                {{"templates", TemplatesLabel(config.templates)},
+                 {"shots", config.shots},
+                 {"subset_seeds", config.seeds},
+                 {"alpha", config.alpha},
+                 {"beta", config.beta},
+                 {"views", config.views},
+                 {"epochs", config.epochs},
+                 {"batch", config.batch},
+                 {"lr", config.lr},
+                 {"seed", config.seed}}},
+               {"classes", result.classes},
+               {"class_names", text.classnames},
+               {"class_folders", text.classes},
+               {"class_samples", last.summary.class_samples},
+               {"most_keys", result.most_keys},
+               // of the last method at the last shot count, first seed
+               {"test", CountsJson(last.summary.samples, last.summary.top1, last.summary.top5)},
+               {"rows", RowsJson(result)},
+               {"cells", CellsJson(result)},
+               {"evaluations", evaluations},
+               {"skipped_images", SkippedJson(config)},
+               {"files", FilesJson(result.files)}};
   return json;
 }
 
@@ -222,7 +224,8 @@ Json ReadResults(const fs::path& path) {
   CheckSchema(path, json, kResultsSchema);
   const std::string hash = ReadingJson(path, [&] { return json.at("sha256").get<std::string>(); });
   const std::size_t at = text.find("\"" + hash + "\"");
-  if (hash.size() == kNoHash.size() && at != std::string::npos) text.replace(at + 1, hash.size(), kNoHash);
+  if (hash.size() == kNoHash.size() && at != std::string::npos)
+    text.replace(at + 1, hash.size(), kNoHash);
   if (Sha256Hex(text) != hash) {
     throw InputError(fmt::format(
         "{}: was changed after it was written (its SHA-256 does not fit); run the experiment again",
@@ -238,9 +241,13 @@ Json ReadResults(const fs::path& path) {
 Json StageJson(const StageTime& stage) {
   Json ranks = Json::array();
   for (const StageTime::Rank& rank : stage.ranks) {
-    ranks.push_back({{"seconds", rank.seconds}, {"cpu_seconds", rank.cpu_seconds}, {"items", rank.items}});
+    ranks.push_back(
+        {{"seconds", rank.seconds}, {"cpu_seconds", rank.cpu_seconds}, {"items", rank.items}});
   }
-  return {{"seconds", stage.seconds()}, {"items", stage.items()}, {"unit", stage.unit}, {"ranks", ranks}};
+  return {{"seconds", stage.seconds()},
+          {"items", stage.items()},
+          {"unit", stage.unit},
+          {"ranks", ranks}};
 }
 
 std::string UtcNow() {
@@ -263,17 +270,24 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   const Json before = run.value("stages", Json::object());
-  Json stages = finished ? Json::object() : before;  // those of stages that are not reached yet, too
+  Json stages =
+      finished ? Json::object() : before;  // those of stages that are not reached yet, too
   for (const StageTime& stage : result.stages) {
     if (stage.reused && before.contains(stage.name)) {
       stages[stage.name] = before[stage.name];
       continue;
     }
     stages[stage.name] = StageJson(stage);
-    stages[stage.name].update({{"reused", stage.reused}, {"resumed", stage.resumed}, {"ended", UtcNow()}, {"host", host.data()},
-                               {"device", device}, {"program_version", kVersion}});
+    stages[stage.name].update({{"reused", stage.reused},
+                               {"resumed", stage.resumed},
+                               {"ended", UtcNow()},
+                               {"host", host.data()},
+                               {"device", device},
+                               {"program_version", kVersion}});
   }
-  run = {{"schema", kRunSchema}, {"test_images", fs::absolute(test_images).lexically_normal().string()}, {"stages", stages}};
+  run = {{"schema", kRunSchema},
+         {"test_images", fs::absolute(test_images).lexically_normal().string()},
+         {"stages", stages}};
   WriteFileAtomically(path, run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 

@@ -41,12 +41,11 @@ StageClock::StageClock(StageTime time)
 StageTime StageClock::Stop(bool reused, Comm& comm) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  const std::array<std::int64_t, 3> mine = {Microseconds(seconds),
-                                            Microseconds(CpuSeconds() - cpu_started_),
-                                            WorkDone() - work_started_};
+  const std::array<std::int64_t, 3> mine = {
+      Microseconds(seconds), Microseconds(CpuSeconds() - cpu_started_), WorkDone() - work_started_};
   for (const auto& rank : comm.Gather(mine)) {
-    time_.ranks.push_back({static_cast<double>(rank[0]) * kMicro,
-                           static_cast<double>(rank[1]) * kMicro, rank[2]});
+    time_.ranks.push_back(
+        {static_cast<double>(rank[0]) * kMicro, static_cast<double>(rank[1]) * kMicro, rank[2]});
   }
   time_.reused = reused;
   return time_;

@@ -66,8 +66,9 @@ class StageTable {
     for (const std::string& spec : AllTemplates()) {
       const auto [known, is_new] = spec_of.emplace(TemplatesLabel(spec), spec);
       if (!is_new) {
-        throw UsageError(fmt::format("--templates, --compare-templates: {} and {} would be one file; rename one",
-                                     Printable(known->second), Printable(spec)));
+        throw UsageError(
+            fmt::format("--templates, --compare-templates: {} and {} would be one file; rename one",
+                        Printable(known->second), Printable(spec)));
       }
     }
   }
@@ -102,7 +103,13 @@ class StageTable {
     job.skip_bad_images = config_.skip_bad_images;
     job.max_bad = config_.max_bad;
     if (config_.fresh) job.if_present = IfPresent::kRecompute;
-    stages_.push_back({"extract " + split, "images", job.out, kFeatureFormat, job.if_present, {}, {},
+    stages_.push_back({"extract " + split,
+                       "images",
+                       job.out,
+                       kFeatureFormat,
+                       job.if_present,
+                       {},
+                       {},
                        [at = at_, job] { return MakeExtractPlan(job, at.compute).made_from; },
                        [at = at_, job](Comm& comm) {
                          const ExtractResult done = RunExtract(job, at.compute, comm);
@@ -118,11 +125,16 @@ class StageTable {
     job.templates = spec;
     job.out = TextFile(spec);
     job.if_present = Derived();
-    stages_.push_back({TextStage(spec), "classes", job.out, kTextFormat, job.if_present, {}, {},
-                       [at = at_, job] { return TextProvenance(job, at.compute); },
-                       [at = at_, job](Comm& comm) {
-                         return RunText(job, at.compute, comm).reused_output;
-                       }});
+    stages_.push_back(
+        {TextStage(spec),
+         "classes",
+         job.out,
+         kTextFormat,
+         job.if_present,
+         {},
+         {},
+         [at = at_, job] { return TextProvenance(job, at.compute); },
+         [at = at_, job](Comm& comm) { return RunText(job, at.compute, comm).reused_output; }});
   }
 
   void AddSweep() {
@@ -138,8 +150,13 @@ class StageTable {
     job.shots = config_.shots;
     job.seeds = config_.seeds;
     job.if_present = Derived();
-    stages_.push_back({"sweep", "samples", job.out, kSweepFormat, job.if_present,
-                       Needs({"extract train"}), {},
+    stages_.push_back({"sweep",
+                       "samples",
+                       job.out,
+                       kSweepFormat,
+                       job.if_present,
+                       Needs({"extract train"}),
+                       {},
                        [at = at_, job] { return SweepProvenance(job, at.compute); },
                        [at = at_, job](Comm& comm) {
                          const SweepResult swept = RunSweep(job, at.compute, comm);
@@ -168,8 +185,13 @@ class StageTable {
     job.out = AdapterFile(shots, seed);
     job.if_present = Derived();
     job.resume = !config_.fresh;
-    Stage stage{fmt::format("finetune {}-shot seed {}", shots, seed), "samples", job.out,
-                kAdapterFormat, job.if_present, Needs({"extract train", "sweep"}), {},
+    Stage stage{fmt::format("finetune {}-shot seed {}", shots, seed),
+                "samples",
+                job.out,
+                kAdapterFormat,
+                job.if_present,
+                Needs({"extract train", "sweep"}),
+                {},
                 [at = at_, job] { return FinetuneProvenance(job, at.compute); },
                 [at = at_, job](Comm& comm) {
                   at.result.adapters.push_back(RunFinetune(job, at.compute, comm));
@@ -192,24 +214,28 @@ class StageTable {
   void AddEvaluation(const std::string& name, const std::string& method, const std::string& spec,
                      std::int64_t shots, const EvaluateConfig& job, std::vector<std::string> needs,
                      const std::function<void(EvaluateConfig&)>& complete) {
-    stages_.push_back({"evaluate " + name, "images", job.out, kPredictionFormat, job.if_present,
-                       std::move(needs), {},
-                       [at = at_, job, complete] {
-                         EvaluateConfig whole = job;
-                         complete(whole);
-                         return EvaluateProvenance(whole, at.compute);
-                       },
-                       [at = at_, job, complete, method, spec, shots](Comm& comm) {
-                         EvaluateConfig whole = job;
-                         Agree(comm, [&] { complete(whole); });
-                         const bool reused = RunEvaluate(whole, at.compute, comm).reused_output;
-                         Evaluation& done = at.result.evaluations.emplace_back();
-                         done = {method, TemplatesLabel(spec), shots, job.out, {}};
-                         Agree(comm, [&] {
-                           done.summary = SummarizePredictions(ReadPredictionFile(job.out));
-                         });
-                         return reused;
-                       }});
+    stages_.push_back(
+        {"evaluate " + name,
+         "images",
+         job.out,
+         kPredictionFormat,
+         job.if_present,
+         std::move(needs),
+         {},
+         [at = at_, job, complete] {
+           EvaluateConfig whole = job;
+           complete(whole);
+           return EvaluateProvenance(whole, at.compute);
+         },
+         [at = at_, job, complete, method, spec, shots](Comm& comm) {
+           EvaluateConfig whole = job;
+           Agree(comm, [&] { complete(whole); });
+           const bool reused = RunEvaluate(whole, at.compute, comm).reused_output;
+           Evaluation& done = at.result.evaluations.emplace_back();
+           done = {method, TemplatesLabel(spec), shots, job.out, {}};
+           Agree(comm, [&] { done.summary = SummarizePredictions(ReadPredictionFile(job.out)); });
+           return reused;
+         }});
   }
 
   EvaluateConfig Evaluate(const std::string& spec, const std::string& file) const {
@@ -236,16 +262,17 @@ class StageTable {
     job.shots = shots;
     job.subset_seed = config_.seeds.front();
     const std::size_t cell = place * config_.seeds.size();
-    AddEvaluation(fmt::format("Tip-Adapter {}-shot", shots), "Tip-Adapter", config_.templates, shots,
-                  job, {"extract train", "extract test", "text", "sweep"},
-                  [cell, sweep = File("sweep.h5")](EvaluateConfig& whole) {
-                    const std::vector<SweepCell> cells = ReadSweepFile(sweep).cells;
-                    if (cell >= cells.size()) {
-                      throw InputError(fmt::format("{}: has no cell {}; sweep again", sweep.string(), cell));
-                    }
-                    whole.alpha = cells[cell].alpha;
-                    whole.beta = cells[cell].beta;
-                  });
+    AddEvaluation(
+        fmt::format("Tip-Adapter {}-shot", shots), "Tip-Adapter", config_.templates, shots, job,
+        {"extract train", "extract test", "text", "sweep"},
+        [cell, sweep = File("sweep.h5")](EvaluateConfig& whole) {
+          const std::vector<SweepCell> cells = ReadSweepFile(sweep).cells;
+          if (cell >= cells.size()) {
+            throw InputError(fmt::format("{}: has no cell {}; sweep again", sweep.string(), cell));
+          }
+          whole.alpha = cells[cell].alpha;
+          whole.beta = cells[cell].beta;
+        });
   }
 
   void AddAdapter(std::size_t place) {

@@ -1,5 +1,5 @@
-// The experiment as a table of stages, each with the file it makes and what that is made from: running
-// and planning both go through it.
+// The experiment as a table of stages, each with the file it makes and what that is made from:
+// running and planning both go through it.
 #pragma once
 
 #include <filesystem>
@@ -13,9 +13,9 @@
 namespace clipsweep {
 
 struct Stage {
-  std::string name;            // "extract train", "finetune 16-shot seed 31"
-  std::string unit;            // of what it works through: "images"
-  std::filesystem::path out;   // the file it makes
+  std::string name;           // "extract train", "finetune 16-shot seed 31"
+  std::string unit;           // of what it works through: "images"
+  std::filesystem::path out;  // the file it makes
   const char* format;
   IfPresent if_present;
   std::vector<std::string> needs;         // stages whose files it reads

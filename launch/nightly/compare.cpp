@@ -37,12 +37,13 @@ std::vector<Regression> CompareCounts(const std::vector<Figure>& tonight,
     if (before.kind != "count") continue;
     const auto found = now.find(before.name);
     if (found == now.end()) {
-      regressions.push_back({before.name, before.kind, 0, before.value, before.value,
-                             fmt::format("{}: is gone, was {:.0f} right", before.name, before.value)});
+      regressions.push_back(
+          {before.name, before.kind, 0, before.value, before.value,
+           fmt::format("{}: is gone, was {:.0f} right", before.name, before.value)});
     } else if (found->second != before.value) {
-      regressions.push_back({before.name, before.kind, found->second, before.value, before.value,
-                             fmt::format("{}: {:.0f} right, was {:.0f}", before.name, found->second,
-                                         before.value)});
+      regressions.push_back(
+          {before.name, before.kind, found->second, before.value, before.value,
+           fmt::format("{}: {:.0f} right, was {:.0f}", before.name, found->second, before.value)});
     }
   }
   return regressions;
@@ -63,9 +64,8 @@ std::vector<Regression> CompareTimes(const std::vector<Figure>& tonight,
     const double median = Median(found->second), room = Room(found->second, median, band);
     const double limit = slower_is_more ? median + std::max(room, band.floor) : median - room;
     // Less throughput counts when it cost at least the floor.
-    const double lost = slower_is_more || median <= 0
-                            ? band.floor
-                            : figure.seconds * (1 - figure.value / median);
+    const double lost =
+        slower_is_more || median <= 0 ? band.floor : figure.seconds * (1 - figure.value / median);
     const bool slow = slower_is_more ? figure.value > limit : figure.value < limit;
     if (!slow || lost < band.floor) continue;
     regressions.push_back(

@@ -10,9 +10,9 @@ namespace clipsweep {
 
 // How much slower than the median of comparable nights is too slow: the largest of the three.
 struct TimeBand {
-  double share = 0.25;     // of the median
-  double deviations = 5;   // times 1.4826 * median absolute deviation, a robust sigma
-  double floor = 1.0;      // seconds
+  double share = 0.25;    // of the median
+  double deviations = 5;  // times 1.4826 * median absolute deviation, a robust sigma
+  double floor = 1.0;     // seconds
 };
 
 struct Regression {
@@ -22,8 +22,9 @@ struct Regression {
   std::string text;  // "Tip-Adapter 16-shot seed 31 top1: 800 right, was 801"
 };
 
-// Counts against `reference` (empty: nothing to compare with): a count that differs, or that is gone,
-// is a regression: the same inputs give the same answers, so a better one is as suspicious as a worse.
+// Counts against `reference` (empty: nothing to compare with): a count that differs, or that is
+// gone, is a regression: the same inputs give the same answers, so a better one is as suspicious as
+// a worse.
 std::vector<Regression> CompareCounts(const std::vector<Figure>& tonight,
                                       const std::vector<Figure>& reference);
 

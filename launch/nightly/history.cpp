@@ -12,7 +12,7 @@
 namespace clipsweep {
 namespace {
 
-constexpr int kSchema = 1;  // PRAGMA user_version
+constexpr int kSchema = 1;                // PRAGMA user_version
 constexpr int kApplication = 0x636c7377;  // "clsw", PRAGMA application_id
 
 constexpr const char* kTables = R"(
@@ -26,7 +26,8 @@ CREATE TABLE figures (
   unit TEXT NOT NULL, value REAL NOT NULL, seconds REAL NOT NULL, PRIMARY KEY (night, name)) WITHOUT ROWID;
 )";
 constexpr const char* kColumns =
-    "id, started, ended, status, commit_id, version, machine, device, config_sha256, inputs_sha256, "
+    "id, started, ended, status, commit_id, version, machine, device, config_sha256, "
+    "inputs_sha256, "
     "ranks, threads, folder, message, answers_right";
 
 }  // namespace
@@ -60,11 +61,15 @@ class Statement {
   Statement& operator=(const Statement&) = delete;
 
   Statement& Bind(const std::string& text) {
-    return Checked(sqlite3_bind_text(statement_, ++bound_, text.c_str(), static_cast<int>(text.size()),
-                                     SQLITE_TRANSIENT));
+    return Checked(sqlite3_bind_text(statement_, ++bound_, text.c_str(),
+                                     static_cast<int>(text.size()), SQLITE_TRANSIENT));
   }
-  Statement& Bind(std::int64_t value) { return Checked(sqlite3_bind_int64(statement_, ++bound_, value)); }
-  Statement& Bind(double value) { return Checked(sqlite3_bind_double(statement_, ++bound_, value)); }
+  Statement& Bind(std::int64_t value) {
+    return Checked(sqlite3_bind_int64(statement_, ++bound_, value));
+  }
+  Statement& Bind(double value) {
+    return Checked(sqlite3_bind_double(statement_, ++bound_, value));
+  }
 
   // Whether there is a row.
   bool Step() {
@@ -108,8 +113,8 @@ std::vector<Night> ReadNights(Statement& statement) {
     night.status = statement.Text(3);
     night.commit = statement.Text(4);
     night.version = statement.Text(5);
-    night.key = {statement.Text(6), statement.Text(7), statement.Text(8), statement.Text(9),
-                 statement.Int(10), statement.Int(11)};
+    night.key = {statement.Text(6), statement.Text(7), statement.Text(8),
+                 statement.Text(9), statement.Int(10), statement.Int(11)};
     night.folder = statement.Text(12);
     night.message = statement.Text(13);
     night.answers_right = statement.Int(14) != 0;
@@ -146,8 +151,8 @@ History::History(const std::filesystem::path& path) : state_(std::make_unique<St
     return;
   }
   if (application != kApplication) {
-    throw InputError(fmt::format("{}: is an SQLite file but no clipsweep history; give another --history",
-                                 path.string()));
+    throw InputError(fmt::format(
+        "{}: is an SQLite file but no clipsweep history; give another --history", path.string()));
   }
   if (schema != kSchema) {
     throw InputError(fmt::format(
@@ -168,20 +173,22 @@ std::int64_t History::CloseAbandoned(const std::string& now) {
 }
 
 std::int64_t History::Add(const Night& night) {
-  Statement statement(*state_,
-                      "INSERT INTO nights (started, ended, status, commit_id, version, machine, device, "
-                      "config_sha256, inputs_sha256, ranks, threads, folder, message, answers_right) "
-                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  Statement statement(
+      *state_,
+      "INSERT INTO nights (started, ended, status, commit_id, version, machine, device, "
+      "config_sha256, inputs_sha256, ranks, threads, folder, message, answers_right) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   BindNight(statement, night);
   statement.Step();
   return sqlite3_last_insert_rowid(state_->db);
 }
 
 void History::Update(const Night& night) {
-  Statement statement(*state_,
-                      "UPDATE nights SET started = ?, ended = ?, status = ?, commit_id = ?, version = ?, "
-                      "machine = ?, device = ?, config_sha256 = ?, inputs_sha256 = ?, ranks = ?, "
-                      "threads = ?, folder = ?, message = ?, answers_right = ? WHERE id = ?");
+  Statement statement(
+      *state_,
+      "UPDATE nights SET started = ?, ended = ?, status = ?, commit_id = ?, version = ?, "
+      "machine = ?, device = ?, config_sha256 = ?, inputs_sha256 = ?, ranks = ?, "
+      "threads = ?, folder = ?, message = ?, answers_right = ? WHERE id = ?");
   BindNight(statement, night);
   statement.Bind(night.id).Step();
 }
@@ -202,8 +209,8 @@ void History::AddFigures(std::int64_t night, const std::vector<Figure>& figures)
 }
 
 std::vector<Night> History::Nights(std::int64_t most) const {
-  Statement statement(*state_, fmt::format("SELECT {} FROM nights ORDER BY id DESC LIMIT ?",
-                                           kColumns));
+  Statement statement(*state_,
+                      fmt::format("SELECT {} FROM nights ORDER BY id DESC LIMIT ?", kColumns));
   statement.Bind(most);
   auto nights = ReadNights(statement);
   std::reverse(nights.begin(), nights.end());
@@ -211,24 +218,28 @@ std::vector<Night> History::Nights(std::int64_t most) const {
 }
 
 std::vector<Figure> History::Figures(std::int64_t night) const {
-  Statement statement(*state_,
-                      "SELECT name, kind, unit, value, seconds FROM figures WHERE night = ? ORDER BY name");
+  Statement statement(
+      *state_,
+      "SELECT name, kind, unit, value, seconds FROM figures WHERE night = ? ORDER BY name");
   statement.Bind(night);
   std::vector<Figure> figures;
   while (statement.Step()) {
     const double value = statement.Double(3);
     if (!std::isfinite(value)) continue;  // not written by us
-    figures.push_back({statement.Text(0), statement.Text(1), statement.Text(2), value, statement.Double(4)});
+    figures.push_back(
+        {statement.Text(0), statement.Text(1), statement.Text(2), value, statement.Double(4)});
   }
   return figures;
 }
 
-std::vector<Night> History::Comparable(const NightKey& key, bool same_work, std::int64_t most) const {
+std::vector<Night> History::Comparable(const NightKey& key, bool same_work,
+                                       std::int64_t most) const {
   Statement statement(
-      *state_, fmt::format("SELECT {} FROM nights WHERE status IN ('ok', 'regressed') AND machine = ? "
-                           "AND device = ? AND config_sha256 = ? AND inputs_sha256 = ? AND {} ORDER BY "
-                           "id DESC LIMIT ?",
-                           kColumns, same_work ? "ranks = ? AND threads = ?" : "answers_right"));
+      *state_,
+      fmt::format("SELECT {} FROM nights WHERE status IN ('ok', 'regressed') AND machine = ? "
+                  "AND device = ? AND config_sha256 = ? AND inputs_sha256 = ? AND {} ORDER BY "
+                  "id DESC LIMIT ?",
+                  kColumns, same_work ? "ranks = ? AND threads = ?" : "answers_right"));
   statement.Bind(key.machine).Bind(key.device).Bind(key.config_sha256).Bind(key.inputs_sha256);
   if (same_work) statement.Bind(key.ranks).Bind(key.threads);
   statement.Bind(most);
@@ -237,11 +248,12 @@ std::vector<Night> History::Comparable(const NightKey& key, bool same_work, std:
 
 std::vector<std::string> History::Forget(std::int64_t keep) {
   std::vector<std::string> folders;
-  Statement old(*state_,
-                "SELECT id, folder FROM nights WHERE id < (SELECT min(id) FROM (SELECT id FROM nights "
-                "WHERE status <> 'missed' ORDER BY id DESC LIMIT ?)) AND id NOT IN (SELECT max(id) "
-                "FROM nights WHERE answers_right GROUP BY machine, device, config_sha256, "
-                "inputs_sha256)");
+  Statement old(
+      *state_,
+      "SELECT id, folder FROM nights WHERE id < (SELECT min(id) FROM (SELECT id FROM nights "
+      "WHERE status <> 'missed' ORDER BY id DESC LIMIT ?)) AND id NOT IN (SELECT max(id) "
+      "FROM nights WHERE answers_right GROUP BY machine, device, config_sha256, "
+      "inputs_sha256)");
   old.Bind(keep);
   std::vector<std::int64_t> ids;
   while (old.Step()) {

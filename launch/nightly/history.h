@@ -13,11 +13,11 @@ namespace clipsweep {
 // "count": right answers among the test images. "accuracy": their mean over subsets, to look at.
 // "seconds", "throughput": units a second.
 struct Figure {
-  std::string name;     // "Tip-Adapter 16-shot seed 31 top1", "sweep seconds"
+  std::string name;  // "Tip-Adapter 16-shot seed 31 top1", "sweep seconds"
   std::string kind;
-  std::string unit;     // "images", "s", "images/s"
+  std::string unit;  // "images", "s", "images/s"
   double value = 0;
-  double seconds = 0;   // of throughput: how long it was measured
+  double seconds = 0;  // of throughput: how long it was measured
 };
 
 // What must be equal for two nights to be compared.
@@ -32,8 +32,8 @@ struct Night {
   std::string status;          // running, ok, regressed, failed, missed
   std::string commit, version;
   NightKey key;
-  std::string folder;          // of its run, absolute; empty when it is removed
-  std::string message;         // of a failure; which figures regressed
+  std::string folder;   // of its run, absolute; empty when it is removed
+  std::string message;  // of a failure; which figures regressed
   // Its answers are those of the reference, are the first, or were accepted: they are a reference.
   bool answers_right = false;
 };
@@ -61,8 +61,8 @@ class History {
   // reference: answers depend on neither.
   std::vector<Night> Comparable(const NightKey& key, bool same_work, std::int64_t most) const;
 
-  // Forgets nights before the latest `keep` (missed ones not counted), but for those whose answers are
-  // the newest reference of their kind; returns the folders of those forgotten.
+  // Forgets nights before the latest `keep` (missed ones not counted), but for those whose answers
+  // are the newest reference of their kind; returns the folders of those forgotten.
   std::vector<std::string> Forget(std::int64_t keep);
   // The folder of a night is no longer there.
   void ForgetFolder(const std::string& folder);

@@ -12,7 +12,6 @@
 #include <cstdlib>
 #include <ctime>
 #include <limits>
-#include <map>
 #include <memory>
 #include <regex>
 #include <thread>
@@ -22,9 +21,9 @@
 #include "common/liveness.h"
 #include "common/log.h"
 #include "common/provenance.h"
-#include "common/sha256.h"
 #include "launch/experiment/options.h"
 #include "launch/experiment/results.h"
+#include "launch/nightly/figures.h"
 #include "launch/report/page.h"
 
 namespace clipsweep {
@@ -53,86 +52,6 @@ std::string HostName() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();
-}
-
-// Everything that decides answers and work, apart from the inputs' content.
-std::string ConfigHash(const Json& results) {
-  std::string text = results.at("config").dump() + results.at("tuned_on").dump();
-  for (const Json& done : results.at("evaluations")) text += done.at("templates").dump();
-  return Sha256Hex(text);
-}
-
-// What the files were made from, as far as it comes from outside.
-std::string InputsHash(const Json& results) {
-  std::string text;
-  for (const auto& [file, about] : results.at("files").items()) {
-    for (const char* name : {"model_sha256", "list_sha256", "classnames_sha256", "templates_sha256",
-                             "preprocess", "precision", "dtype", "batch"}) {
-      if (about.at("made_from").contains(name)) {
-        text += fmt::format("{} {} {}\n", file, name, about.at("made_from").at(name).get<std::string>());
-      }
-    }
-  }
-  return Sha256Hex(text);
-}
-
-void AddCounts(const std::string& name, const Json& counts, std::vector<Figure>& figures) {
-  for (const char* top : {"top1", "top5"}) {
-    figures.push_back({fmt::format("{} {}", name, top), "count", "images",
-                       counts.at(top).get<double>(), 0});
-  }
-}
-
-std::vector<Figure> FiguresOf(const Json& results, const Json& stages) {
-  std::vector<Figure> figures;
-  for (const Json& done : results.at("evaluations")) {
-    if (done.at("shots") != 0) continue;
-    AddCounts(fmt::format("{} {}", done.at("method").get<std::string>(),
-                          done.at("templates").get<std::string>()),
-              done.at("counts"), figures);
-  }
-  for (const Json& cell : results.at("cells")) {
-    const std::string of = fmt::format("{}-shot seed {}", cell.at("shots").get<std::int64_t>(),
-                                       cell.at("subset_seed").get<std::int64_t>());
-    AddCounts("Tip-Adapter " + of, cell.at("tip_adapter"), figures);
-    AddCounts("Tip-Adapter-F " + of, cell.at("tip_adapter_f"), figures);
-  }
-  for (const Json& row : results.at("rows")) {
-    const auto shots = row.at("shots").get<std::int64_t>();
-    figures.push_back({fmt::format("{} {} top1", row.at("method").get<std::string>(),
-                                   shots > 0 ? fmt::format("{}-shot", shots)
-                                             : row.at("templates").get<std::string>()) + " mean",
-                       "accuracy", "%", 100 * row.at("top1_mean").get<double>(), 0});
-  }
-  struct Sum {
-    double seconds = 0, items = 0;
-    std::string unit;
-    bool whole = true;  // nothing of it was on disk already
-  };
-  std::map<std::string, Sum> sums;
-  Sum all;
-  for (const auto& [name, stage] : stages.items()) {
-    std::string group = name;
-    for (const char* kind : {"text", "finetune", "evaluate"}) {
-      if (name.starts_with(kind)) group = kind;
-    }
-    for (Sum* sum : {&sums[group], &all}) {
-      sum->whole = sum->whole && !stage.at("reused").get<bool>() && !stage.at("resumed").get<bool>();
-      sum->seconds += stage.at("seconds").get<double>();
-      sum->items += stage.at("items").get<double>();
-      sum->unit = stage.at("unit").get<std::string>();
-    }
-  }
-  for (const auto& [name, sum] : sums) {
-    if (!sum.whole) continue;
-    figures.push_back({name + " seconds", "seconds", "s", sum.seconds, 0});
-    if (sum.items > 0 && sum.seconds > 0) {
-      figures.push_back({name + " throughput", "throughput", sum.unit + "/s", sum.items / sum.seconds,
-                         sum.seconds});
-    }
-  }
-  if (all.whole) figures.push_back({"all stages seconds", "seconds", "s", all.seconds, 0});
-  return figures;
 }
 
 // The part of a night that rank 0 does.
@@ -181,13 +100,16 @@ class Record {
     const auto nights = history_.Nights(1);
     if (nights.empty() || config_.every_hours <= 0) return;
     const double period = config_.every_hours * 3600;
-    const std::time_t last = ParseUtc(nights.back().started), now = ParseUtc(outcome_.night.started);
+    const std::time_t last = ParseUtc(nights.back().started),
+                      now = ParseUtc(outcome_.night.started);
     // Half a period of delay is a late night, not a missed one.
-    const auto gap = static_cast<std::int64_t>(std::floor(static_cast<double>(now - last) / period - 0.5));
+    const auto gap =
+        static_cast<std::int64_t>(std::floor(static_cast<double>(now - last) / period - 0.5));
     outcome_.missed = std::clamp<std::int64_t>(gap, 0, kMostMissed);
     for (std::int64_t i = 1; i <= outcome_.missed; ++i) {
       Night missed;
-      missed.started = missed.ended = FormatUtc(last + static_cast<std::time_t>(period * static_cast<double>(i)));
+      missed.started = missed.ended =
+          FormatUtc(last + static_cast<std::time_t>(period * static_cast<double>(i)));
       missed.status = "missed";
       missed.key.machine = outcome_.night.key.machine;
       missed.message = "did not start";
@@ -204,7 +126,8 @@ class Record {
     }
     night.answers_right = outcome_.regressions.empty();
     std::vector<std::vector<Figure>> before;
-    for (const Night& earlier : history_.Comparable(night.key, /*same_work=*/true, config_.window)) {
+    for (const Night& earlier :
+         history_.Comparable(night.key, /*same_work=*/true, config_.window)) {
       before.push_back(history_.Figures(earlier.id));
     }
     outcome_.compared_times_with = static_cast<std::int64_t>(before.size());
@@ -248,13 +171,15 @@ class Record {
   void WriteFiles() const {
     const fs::path root = config_.experiment.run;
     WriteFileAtomically(root / "summary.md", SummaryMarkdown(outcome_));
-    WriteFileAtomically(root / "summary.json",
-                        SummaryJson(outcome_).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    WriteFileAtomically(
+        root / "summary.json",
+        SummaryJson(outcome_).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
     const auto nights = history_.Nights(kTrendNights);
     std::vector<std::vector<Figure>> figures;
     for (const Night& night : nights) figures.push_back(history_.Figures(night.id));
     WriteFileAtomically(root / "trend.html", TrendPage(nights, figures));
-    if (!config_.prometheus.empty()) WriteFileAtomically(config_.prometheus, PrometheusText(outcome_));
+    if (!config_.prometheus.empty())
+      WriteFileAtomically(config_.prometheus, PrometheusText(outcome_));
   }
 
   const NightConfig& config_;
@@ -306,8 +231,9 @@ NightOutcome RunNight(const NightConfig& config, const CommandContext& context) 
   NightConfig whole = config;
   if (whole.history.empty()) whole.history = config.experiment.run / "history.sqlite";
   ExperimentConfig experiment = config.experiment;
-  experiment.run /= config.reuse ? "reused"
-                                 : kFolderPrefix + FormatUtc(ParseUtc(night.started), "%Y%m%dT%H%M%SZ");
+  experiment.run /= config.reuse
+                        ? "reused"
+                        : kFolderPrefix + FormatUtc(ParseUtc(night.started), "%Y%m%dT%H%M%SZ");
   night.folder = fs::absolute(experiment.run).lexically_normal().string();
   std::unique_ptr<Record> record;
   Agree(comm, [&] {

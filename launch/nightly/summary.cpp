@@ -46,20 +46,25 @@ std::string SummaryMarkdown(const NightOutcome& outcome) {
                         Markdown(regression.text));
   }
   if (!night.message.empty() && outcome.regressions.empty()) text += Markdown(night.message) + "\n";
-  text += fmt::format("\n| | |\n|---|---|\n| commit | {} |\n| program | {} |\n| machine | {} |\n| device | {} |\n| "
-                      "ranks | {} |\n| ended | {} |\n",
-                      Markdown(night.commit), Markdown(night.version), Markdown(night.key.machine),
-                      Markdown(night.key.device), night.key.ranks, night.ended);
+  text += fmt::format(
+      "\n| | |\n|---|---|\n| commit | {} |\n| program | {} |\n| machine | {} |\n| device | {} |\n| "
+      "ranks | {} |\n| ended | {} |\n",
+      Markdown(night.commit), Markdown(night.version), Markdown(night.key.machine),
+      Markdown(night.key.device), night.key.ranks, night.ended);
   if (night.status != "failed") {
-    text += outcome.compared_counts_with > 0
-                ? fmt::format("| answers compared with | night {} |\n", outcome.compared_counts_with)
-                : std::string("| answers compared with | none: the first with these inputs, or accepted |\n");
+    text +=
+        outcome.compared_counts_with > 0
+            ? fmt::format("| answers compared with | night {} |\n", outcome.compared_counts_with)
+            : std::string(
+                  "| answers compared with | none: the first with these inputs, or accepted |\n");
     text += outcome.compared_times_with > 0
-                ? fmt::format("| times compared with | median of {} nights |\n", outcome.compared_times_with)
+                ? fmt::format("| times compared with | median of {} nights |\n",
+                              outcome.compared_times_with)
                 : std::string("| times compared with | none yet |\n");
   }
   if (outcome.missed > 0) text += fmt::format("| nights missed before | {} |\n", outcome.missed);
-  if (outcome.abandoned > 0) text += fmt::format("| nights that ended without a result | {} |\n", outcome.abandoned);
+  if (outcome.abandoned > 0)
+    text += fmt::format("| nights that ended without a result | {} |\n", outcome.abandoned);
   return text;
 }
 
@@ -98,7 +103,8 @@ Json SummaryJson(const NightOutcome& outcome) {
 
 std::string PrometheusText(const NightOutcome& outcome) {
   std::string text =
-      "# HELP clipsweep_figure A figure of the latest night: right answers, seconds, or units a second.\n"
+      "# HELP clipsweep_figure A figure of the latest night: right answers, seconds, or units a "
+      "second.\n"
       "# TYPE clipsweep_figure gauge\n";
   for (const Figure& figure : outcome.figures) {
     text += fmt::format("clipsweep_figure{{name=\"{}\",kind=\"{}\"}} {:.10g}\n", Label(figure.name),

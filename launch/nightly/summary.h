@@ -15,8 +15,9 @@ struct NightOutcome {
   Night night;
   std::vector<Figure> figures;
   std::vector<Regression> regressions;
-  std::int64_t compared_counts_with = 0;  // id of the night whose answers are the reference, 0: none
-  std::int64_t compared_times_with = 0;   // number of nights
+  std::int64_t compared_counts_with =
+      0;                                 // id of the night whose answers are the reference, 0: none
+  std::int64_t compared_times_with = 0;  // number of nights
   std::int64_t missed = 0, abandoned = 0;  // found out at the start of this one
 };
 

@@ -22,7 +22,8 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align
 )";
 
 // Figures of one kind over the nights, by their place from 1.
-std::vector<Series> SeriesOf(const std::string& kind, const std::vector<std::vector<Figure>>& figures) {
+std::vector<Series> SeriesOf(const std::string& kind,
+                             const std::vector<std::vector<Figure>>& figures) {
   std::vector<Series> series;
   std::map<std::string, std::size_t> place;
   for (std::size_t night = 0; night < figures.size(); ++night) {
@@ -34,7 +35,8 @@ std::vector<Series> SeriesOf(const std::string& kind, const std::vector<std::vec
       series[at->second].y.push_back(figure.value);
     }
   }
-  std::sort(series.begin(), series.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(series.begin(), series.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return series;
 }
 
@@ -42,7 +44,8 @@ std::vector<Series> SeriesOf(const std::string& kind, const std::vector<std::vec
 std::vector<double> NightTicks(std::size_t nights) {
   std::vector<double> ticks;
   const std::size_t step = std::max<std::size_t>(1, (nights + 7) / 8);
-  for (std::size_t night = 1; night <= nights; night += step) ticks.push_back(static_cast<double>(night));
+  for (std::size_t night = 1; night <= nights; night += step)
+    ticks.push_back(static_cast<double>(night));
   return ticks;
 }
 
@@ -51,8 +54,8 @@ std::string Charts(const std::string& title, const std::string& unit, std::vecto
   std::string body;
   for (std::size_t first = 0; first < series.size(); first += kSeriesAChart) {
     const auto begin = series.begin() + static_cast<std::ptrdiff_t>(first);
-    std::vector<Series> some(begin, begin + static_cast<std::ptrdiff_t>(
-                                                std::min(kSeriesAChart, series.size() - first)));
+    std::vector<Series> some(
+        begin, begin + static_cast<std::ptrdiff_t>(std::min(kSeriesAChart, series.size() - first)));
     for (std::size_t i = 0; i < some.size(); ++i) some[i].colour = static_cast<int>(i);
     ChartOptions options;
     options.title = title;
@@ -76,14 +79,17 @@ std::string TrendPage(const std::vector<Night>& nights,
   for (std::size_t i = nights.size(); i-- > 0;) {
     const Night& night = nights[i];
     page += fmt::format(
-        "<tr><td>{}</td><td>{}</td><td class=\"{}\">{}</td><td><code>{}</code></td><td>{}</td><td>{}"
+        "<tr><td>{}</td><td>{}</td><td "
+        "class=\"{}\">{}</td><td><code>{}</code></td><td>{}</td><td>{}"
         "</td></tr>\n",
         i + 1, EscapeHtml(night.started), EscapeHtml(night.status), EscapeHtml(night.status),
         EscapeHtml(night.commit), EscapeHtml(night.key.machine), EscapeHtml(night.message));
   }
   page += "</tbody></table></div>\n<h2>Answers</h2>\n" +
-          Charts("Top-1 accuracy on test, mean over subsets", "%", SeriesOf("accuracy", figures), nights.size()) +
-          "<h2>Times</h2>\n" + Charts("Time of a stage", "seconds", SeriesOf("seconds", figures), nights.size()) +
+          Charts("Top-1 accuracy on test, mean over subsets", "%", SeriesOf("accuracy", figures),
+                 nights.size()) +
+          "<h2>Times</h2>\n" +
+          Charts("Time of a stage", "seconds", SeriesOf("seconds", figures), nights.size()) +
           "<h2>Throughput</h2>\n";
   // Each unit is its own scale.
   std::set<std::string> units;

@@ -18,7 +18,11 @@ constexpr double kMostTicks = 100;
 class Axis2 {
  public:
   Axis2(const ChartOptions& options, double x_low, double x_high, double y_low, double y_high)
-      : options_(options), x_low_(Along(x_low)), x_high_(Along(x_high)), y_low_(y_low), y_high_(y_high) {
+      : options_(options),
+        x_low_(Along(x_low)),
+        x_high_(Along(x_high)),
+        y_low_(y_low),
+        y_high_(y_high) {
     if (x_high_ <= x_low_) {
       x_low_ -= 0.5;
       x_high_ += 0.5;
@@ -50,8 +54,8 @@ std::string Open(const ChartOptions& options, double height, const std::string& 
       EscapeHtml(options.title));
 }
 
-std::string Frame(const ChartOptions& options, const Axis2& axis, const std::vector<double>& x_ticks,
-                  const std::vector<double>& y_ticks) {
+std::string Frame(const ChartOptions& options, const Axis2& axis,
+                  const std::vector<double>& x_ticks, const std::vector<double>& y_ticks) {
   std::string svg;
   for (const double y : y_ticks) {
     svg += fmt::format(
@@ -80,9 +84,16 @@ std::string Mark(int shape, double x, double y, const std::string& title) {
   const std::string inside = "<title>" + EscapeHtml(title) + "</title>";
   const std::string cls = fmt::format("f{}", shape % 6);
   switch (shape % 3) {
-    case 0: return fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\">{}</circle>", cls, x, y, inside);
-    case 1: return fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"8\" height=\"8\">{}</rect>", cls, x - 4, y - 4, inside);
-    default: return fmt::format("<path class=\"{}\" d=\"M{:.1f} {:.1f}l5 9h-10z\">{}</path>", cls, x, y - 5, inside);
+    case 0:
+      return fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\">{}</circle>",
+                         cls, x, y, inside);
+    case 1:
+      return fmt::format(
+          "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"8\" height=\"8\">{}</rect>", cls,
+          x - 4, y - 4, inside);
+    default:
+      return fmt::format("<path class=\"{}\" d=\"M{:.1f} {:.1f}l5 9h-10z\">{}</path>", cls, x,
+                         y - 5, inside);
   }
 }
 
@@ -105,7 +116,8 @@ std::string Draw(const Series& series, const Axis2& axis, const ChartOptions& op
     const double half = series.half.empty() ? 0 : series.half[i];
     if (half > 0) {
       svg += fmt::format(
-          "<path class=\"l{0}\" d=\"M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} {3:.1f}h8\"/>",
+          "<path class=\"l{0}\" d=\"M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} "
+          "{3:.1f}h8\"/>",
           series.colour, x, axis.Y(series.y[i] - half), axis.Y(series.y[i] + half), x - 4);
     }
     const std::string at = fmt::format("{:.6g}", series.x[i]);
@@ -217,11 +229,13 @@ std::string BarChart(const std::string& title, const std::string& unit,
         "<g><title>{0}</title><text class=\"down\" x=\"{1:.0f}\" y=\"{2:.1f}\">{3}</text><rect "
         "class=\"{4}\" x=\"{5:.1f}\" y=\"{6:.1f}\" width=\"{7:.1f}\" height=\"14\"/><text "
         "x=\"{8:.1f}\" y=\"{2:.1f}\">{9:+.1f}</text></g>\n",
-        EscapeHtml(bar.name + ": " + bar.note), kNames - 8, y + 14, EscapeHtml(Shorten(bar.name, 26)),
-        bar.value >= 0 ? "gain" : "loss", from, y + 3, std::max(1.0, to - from), to + 5, bar.value);
+        EscapeHtml(bar.name + ": " + bar.note), kNames - 8, y + 14,
+        EscapeHtml(Shorten(bar.name, 26)), bar.value >= 0 ? "gain" : "loss", from, y + 3,
+        std::max(1.0, to - from), to + 5, bar.value);
   }
-  return svg + fmt::format("<text class=\"across label\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                           kNames + room / 2, bottom + 38, EscapeHtml(unit)) +
+  return svg +
+         fmt::format("<text class=\"across label\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
+                     kNames + room / 2, bottom + 38, EscapeHtml(unit)) +
          "</svg></figure>\n";
 }
 

@@ -9,23 +9,23 @@
 namespace clipsweep {
 
 struct Series {
-  std::string name;             // plain text, escaped here
-  std::vector<double> x, y;     // equally many
-  std::vector<double> half;     // half-widths of error bars, empty for none
-  bool line = true;             // join the points
-  int colour = 0;               // 0..5
+  std::string name;          // plain text, escaped here
+  std::vector<double> x, y;  // equally many
+  std::vector<double> half;  // half-widths of error bars, empty for none
+  bool line = true;          // join the points
+  int colour = 0;            // 0..5
 };
 
 struct ChartOptions {
   std::string title, x_label, y_label;
-  std::vector<double> x_ticks;      // empty: chosen
-  bool log_x = false;               // x > 0
-  bool diagonal = false;            // also y = x
+  std::vector<double> x_ticks;  // empty: chosen
+  bool log_x = false;           // x > 0
+  bool diagonal = false;        // also y = x
   double width = 720, height = 340;
 };
 
-// Axes, grid lines, lines with points and error bars, a legend. Nothing for no points, or for values that
-// are not finite.
+// Axes, grid lines, lines with points and error bars, a legend. Nothing for no points, or for
+// values that are not finite.
 std::string LineChart(const ChartOptions& options, const std::vector<Series>& series);
 
 struct Bar {

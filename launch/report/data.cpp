@@ -47,7 +47,8 @@ class Reader {
 };
 
 fs::path TestImages(const fs::path& path, const Json& run) {
-  return ReadingJson(path, [&] { return run.empty() ? "" : run.at("test_images").get<std::string>(); });
+  return ReadingJson(path,
+                     [&] { return run.empty() ? "" : run.at("test_images").get<std::string>(); });
 }
 
 void ReadCurves(ReportData& data, Reader& reader) {
@@ -70,11 +71,14 @@ void ReadGallery(ReportData& data, Reader& reader, const fs::path& images) {
     reader.With(after->at("file").get<std::string>(), [&](const fs::path& tip) {
       reader.With("test.h5", [&](const fs::path& test) {
         const FeatureReader features(test);
-        const PredictionData first = ReadPredictionFile(zero_shot), second = ReadPredictionFile(tip);
+        const PredictionData first = ReadPredictionFile(zero_shot),
+                             second = ReadPredictionFile(tip);
         for (const PredictionData* one : {&first, &second}) {
-          if (one->labels != features.about().labels || one->classes.size() != data.classes.size()) {
+          if (one->labels != features.about().labels ||
+              one->classes.size() != data.classes.size()) {
             throw InputError(fmt::format("{}: is not of the images and classes of {}",
-                                         (one == &first ? zero_shot : tip).string(), test.string()));
+                                         (one == &first ? zero_shot : tip).string(),
+                                         test.string()));
           }
         }
         data.gallery = MakeGallery(first, second, features.about().paths, images, kGalleryItems);
@@ -104,8 +108,8 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
   }
   const fs::path results = folder / "results.json";
   if (!fs::exists(results)) {
-    throw InputError(
-        fmt::format("{}: is not there; run an experiment into this folder first", results.string()));
+    throw InputError(fmt::format("{}: is not there; run an experiment into this folder first",
+                                 results.string()));
   }
   data.results = ReadResults(results);
   data.run = ReadRunFile(folder / "run.json");
@@ -118,7 +122,8 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
     ReadGallery(data, reader, found);
     reader.With("test.h5", [&](const fs::path& path) {
       if (FeatureReader(path).about().classes.size() != data.classes.size()) {
-        throw InputError(fmt::format("{}: has other classes than {}", path.string(), results.string()));
+        throw InputError(
+            fmt::format("{}: has other classes than {}", path.string(), results.string()));
       }
       data.map = MapFeatures(path);
     });

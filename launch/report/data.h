@@ -22,13 +22,13 @@ struct TrainingCurve {
 
 struct ReportData {
   std::filesystem::path folder;
-  Json results, run;                  // results.json, run.json (empty without one)
-  std::vector<std::string> classes;   // as people say them
+  Json results, run;                 // results.json, run.json (empty without one)
+  std::vector<std::string> classes;  // as people say them
   std::optional<SweepData> sweep;
   std::vector<TrainingCurve> curves;  // of the first subset seed
   std::optional<Gallery> gallery;     // zero-shot against Tip-Adapter at the most shots
   std::optional<FeatureMap> map;
-  std::vector<std::string> absent;    // files of the run that are not there any more
+  std::vector<std::string> absent;  // files of the run that are not there any more
 };
 
 // `images`: the test images, when they are elsewhere now; empty: where the run found them. Throws

@@ -37,8 +37,7 @@ FeatureMap MapFeatures(const std::filesystem::path& features) {
     const std::int64_t largest = direction.abs().argmax().item<std::int64_t>();
     if (direction[largest].item<double>() < 0) direction = -direction;
     const at::Tensor along = at::mv(x, direction).contiguous();
-    const double share =
-        std::max(0.0, values[about.width - 1 - axis].item<double>()) / total;
+    const double share = std::max(0.0, values[about.width - 1 - axis].item<double>()) / total;
     (axis == 0 ? map.share_x : map.share_y) = share;
     for (std::int64_t i = 0; i < count; ++i) {
       auto& point = map.points[static_cast<std::size_t>(i)];

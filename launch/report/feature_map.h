@@ -12,7 +12,7 @@ struct FeatureMap {
     double x, y;
     std::int32_t label;
   };
-  std::vector<Point> points;       // at most 2,000, evenly spread over the file
+  std::vector<Point> points;        // at most 2,000, evenly spread over the file
   double share_x = 0, share_y = 0;  // of the variance, fractions of 1
 };
 

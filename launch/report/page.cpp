@@ -38,8 +38,8 @@ code { overflow-wrap: anywhere; }
 // Links to the sections that there are.
 std::string Navigation(const std::string& body) {
   constexpr std::pair<const char*, const char*> kLinks[] = {
-      {"table", "Results"},   {"grid", "Alpha and beta"}, {"training", "Training"},
-      {"classes", "Classes"}, {"gallery", "Images"},      {"map", "Map"},
+      {"table", "Results"},   {"grid", "Alpha and beta"},  {"training", "Training"},
+      {"classes", "Classes"}, {"gallery", "Images"},       {"map", "Map"},
       {"time", "Time"},       {"provenance", "Provenance"}};
   std::string nav = "<nav>";
   for (const auto& [id, text] : kLinks) {
@@ -54,7 +54,8 @@ std::string Navigation(const std::string& body) {
 
 std::string Section(const std::string& id, const std::string& title, const std::string& body) {
   if (body.empty()) return "";
-  return fmt::format("<section id=\"{}\">\n<h2>{}</h2>\n{}</section>\n", id, EscapeHtml(title), body);
+  return fmt::format("<section id=\"{}\">\n<h2>{}</h2>\n{}</section>\n", id, EscapeHtml(title),
+                     body);
 }
 
 std::string TunedMark(const Json& results) {
@@ -104,8 +105,8 @@ std::string ReportCsv(const ReportData& data) {
                          CsvCell(row.at("templates").get<std::string>()), shots,
                          row.at("top1_accuracy").size(), percent("top1_mean"),
                          percent("top1_half_width_95"), percent("top5_mean"),
-                         percent("top5_half_width_95"), CsvCell(method == "zero-shot" ? "none" : tuned_on),
-                         CsvCell(published));
+                         percent("top5_half_width_95"),
+                         CsvCell(method == "zero-shot" ? "none" : tuned_on), CsvCell(published));
     }
     return csv;
   });

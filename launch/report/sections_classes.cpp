@@ -54,7 +54,8 @@ std::string GainChart(const ReportData& data, const Json& zero_shot, const Json&
   std::erase_if(order, [&](std::size_t c) { return before[c] < 0 || after[c] < 0; });
   std::vector<Bar> bars;
   const auto add = [&](std::size_t c) {
-    bars.push_back({data.classes.at(c), fmt::format("{:.1f} to {:.1f} %", before[c], after[c]), gains[c]});
+    bars.push_back(
+        {data.classes.at(c), fmt::format("{:.1f} to {:.1f} %", before[c], after[c]), gains[c]});
   };
   const std::size_t each = std::min(kMostHelped, (order.size() + 1) / 2);
   for (std::size_t i = 0; i < each; ++i) add(order[i]);
@@ -68,7 +69,8 @@ std::string GainChart(const ReportData& data, const Json& zero_shot, const Json&
 
 std::string ClassTable(const ReportData& data, const std::vector<const Json*>& columns) {
   std::string table =
-      "<details><summary>Every class</summary><div class=\"wide\"><table><thead><tr><th>class</th><th "
+      "<details><summary>Every class</summary><div "
+      "class=\"wide\"><table><thead><tr><th>class</th><th "
       "class=\"n\">test images</th>";
   std::vector<std::vector<double>> values;
   for (const Json* done : columns) {
@@ -77,10 +79,12 @@ std::string ClassTable(const ReportData& data, const std::vector<const Json*>& c
   }
   table += "</tr></thead><tbody>\n";
   for (std::size_t c = 0; c < data.classes.size(); ++c) {
-    table += fmt::format("<tr><td><bdi>{}</bdi></td><td class=\"n\">{}</td>", EscapeHtml(data.classes[c]),
+    table += fmt::format("<tr><td><bdi>{}</bdi></td><td class=\"n\">{}</td>",
+                         EscapeHtml(data.classes[c]),
                          data.results.at("class_samples").at(c).get<std::int64_t>());
     for (const auto& column : values) {
-      table += column.at(c) < 0 ? "<td></td>" : fmt::format("<td class=\"n\">{:.1f}</td>", column[c]);
+      table +=
+          column.at(c) < 0 ? "<td></td>" : fmt::format("<td class=\"n\">{:.1f}</td>", column[c]);
     }
     table += "</tr>\n";
   }
@@ -98,8 +102,9 @@ std::vector<const Json*> MainEvaluations(const Json& results) {
 
 std::string Guesses(const ReportData& data, const std::vector<std::pair<std::int32_t, float>>& top,
                     std::int32_t label) {
-  std::string svg = fmt::format("<svg viewBox=\"0 0 220 {}\" role=\"img\" aria-label=\"Likeliest classes\">",
-                                17 * top.size() + 2);
+  std::string svg =
+      fmt::format("<svg viewBox=\"0 0 220 {}\" role=\"img\" aria-label=\"Likeliest classes\">",
+                  17 * top.size() + 2);
   for (std::size_t i = 0; i < top.size(); ++i) {
     const auto& [c, p] = top[i];
     const std::string name = data.classes.at(static_cast<std::size_t>(c));
@@ -121,10 +126,11 @@ std::string Items(const ReportData& data, const std::vector<GalleryItem>& items,
             (item.thumbnail.empty()
                  ? std::string("<div class=\"none\">no picture</div>")
                  : fmt::format("<img src=\"{}\" alt=\"{}\">", item.thumbnail, label)) +
-            fmt::format("<strong><bdi>{}</bdi></strong><br><code class=\"quiet\">{}</code>"
-                        "<h3>zero-shot</h3>{}<h3>{}</h3>{}</div>\n",
-                        label, EscapeHtml(item.path), Guesses(data, item.before, item.label),
-                        EscapeHtml(after_name), Guesses(data, item.after, item.label));
+            fmt::format(
+                "<strong><bdi>{}</bdi></strong><br><code class=\"quiet\">{}</code>"
+                "<h3>zero-shot</h3>{}<h3>{}</h3>{}</div>\n",
+                label, EscapeHtml(item.path), Guesses(data, item.before, item.label),
+                EscapeHtml(after_name), Guesses(data, item.after, item.label));
   }
   return body + "</div>\n";
 }
@@ -156,13 +162,15 @@ std::string ConfusionSection(const ReportData& data) {
       const auto name = [&](std::size_t at) {
         return EscapeHtml(data.classes.at(pairs.at(i).at(at).get<std::size_t>()));
       };
-      body += fmt::format("<tr><td><bdi>{}</bdi></td><td><bdi>{}</bdi></td><td class=\"n\">{}</td></tr>\n",
-                          name(0), name(1), pairs.at(i).at(2).get<std::int64_t>());
+      body += fmt::format(
+          "<tr><td><bdi>{}</bdi></td><td><bdi>{}</bdi></td><td class=\"n\">{}</td></tr>\n", name(0),
+          name(1), pairs.at(i).at(2).get<std::int64_t>());
     }
     body += "</tbody></table></div>\n";
   }
   if (body.empty()) return "";
-  return Section("confusion", "Most frequent confusions", "<div class=\"columns\">\n" + body + "</div>\n");
+  return Section("confusion", "Most frequent confusions",
+                 "<div class=\"columns\">\n" + body + "</div>\n");
 }
 
 std::string CalibrationSection(const ReportData& data) {
@@ -170,7 +178,11 @@ std::string CalibrationSection(const ReportData& data) {
   std::string errors;
   for (const Json* done : MainEvaluations(data.results)) {
     const double ece = 100 * done->at("ece").get<double>();
-    Series one{fmt::format("{}: ECE {:.2f} %", NameOf(*done), ece), {}, {}, {}, true,
+    Series one{fmt::format("{}: ECE {:.2f} %", NameOf(*done), ece),
+               {},
+               {},
+               {},
+               true,
                static_cast<int>(series.size() % 6)};
     for (const Json& bin : done->at("calibration_bins")) {
       if (bin.at(0).get<std::int64_t>() < kFewestInBin) continue;
@@ -185,11 +197,12 @@ std::string CalibrationSection(const ReportData& data) {
   options.x_label = "probability given to the first class, mean of a bin";
   options.y_label = "share that is right";
   options.diagonal = true;
-  return Section("calibration", "Calibration",
-                 LineChart(options, series) +
-                     "<p class=\"quiet\">Below the diagonal: more confident than right. ECE: expected "
-                     "calibration error over 15 equally wide bins; those of fewer than 10 images are not "
-                     "drawn.</p>\n");
+  return Section(
+      "calibration", "Calibration",
+      LineChart(options, series) +
+          "<p class=\"quiet\">Below the diagonal: more confident than right. ECE: expected "
+          "calibration error over 15 equally wide bins; those of fewer than 10 images are not "
+          "drawn.</p>\n");
 }
 
 std::string GallerySection(const ReportData& data) {
@@ -197,7 +210,8 @@ std::string GallerySection(const ReportData& data) {
   const Gallery& gallery = *data.gallery;
   const std::string after = NameOf(*LastEvaluation(data.results, "Tip-Adapter"));
   std::string body;
-  const auto part = [&](const std::string& what, std::int64_t all, const std::vector<GalleryItem>& items) {
+  const auto part = [&](const std::string& what, std::int64_t all,
+                        const std::vector<GalleryItem>& items) {
     body += fmt::format("<h3>{}: {} images{}</h3>\n", what, all,
                         items.size() < static_cast<std::size_t>(all)
                             ? fmt::format(", {} shown", items.size())
@@ -237,13 +251,14 @@ std::string MapSection(const ReportData& data) {
   options.x_label = fmt::format("component 1, {:.1f} % of the variance", 100 * data.map->share_x);
   options.y_label = fmt::format("component 2, {:.1f} % of the variance", 100 * data.map->share_y);
   options.height = 460;
-  return Section("map", "Map of the features",
-                 ScatterChart(options, dots, legend) +
-                     fmt::format("<p class=\"quiet\">{} images; unit-length features, no unit.{}</p>\n",
-                                 dots.size(),
-                                 named.size() < data.classes.size()
-                                     ? " Coloured: the classes whose accuracy few shots changed most."
-                                     : ""));
+  return Section(
+      "map", "Map of the features",
+      ScatterChart(options, dots, legend) +
+          fmt::format("<p class=\"quiet\">{} images; unit-length features, no unit.{}</p>\n",
+                      dots.size(),
+                      named.size() < data.classes.size()
+                          ? " Coloured: the classes whose accuracy few shots changed most."
+                          : ""));
 }
 
 }  // namespace clipsweep

@@ -20,8 +20,7 @@ std::string Text(const Json& value) { return EscapeHtml(value.get<std::string>()
 std::string WithInterval(const Json& row, const std::string& what) {
   const double mean = 100 * row.at(what + "_mean").get<double>();
   if (row.at(what + "_accuracy").size() < 2) return fmt::format("{:.2f}", mean);
-  return fmt::format("{:.2f} ± {:.2f}", mean,
-                     100 * row.at(what + "_half_width_95").get<double>());
+  return fmt::format("{:.2f} ± {:.2f}", mean, 100 * row.at(what + "_half_width_95").get<double>());
 }
 
 // Few-shot methods by shots, each a series; zero-shot a level line.
@@ -72,12 +71,14 @@ std::string ShotsChart(const Json& results, const std::string& what, const std::
 std::string SummarySection(const ReportData& data) {
   const Json& results = data.results;
   const std::string title = results.at("title").get<std::string>();
-  std::string page = fmt::format("<h1>{}</h1>\n", title.empty() ? "Few-shot report" : EscapeHtml(title));
+  std::string page =
+      fmt::format("<h1>{}</h1>\n", title.empty() ? "Few-shot report" : EscapeHtml(title));
   const std::string tuned = results.at("tuned_on").get<std::string>();
   page += fmt::format(
       "<p>{} classes, {} test images. Alpha, beta and the epoch were chosen on "
       "<strong>{}</strong> images.{}</p>\n",
-      results.at("classes").get<std::int64_t>(), results.at("test").at("samples").get<std::int64_t>(),
+      results.at("classes").get<std::int64_t>(),
+      results.at("test").at("samples").get<std::int64_t>(),
       tuned == "val" ? "validation" : EscapeHtml(tuned), TunedMark(results));
   const Json* best = nullptr;
   for (const Json& row : results.at("rows")) {
@@ -85,9 +86,10 @@ std::string SummarySection(const ReportData& data) {
   }
   if (best != nullptr) {
     const auto shots = best->at("shots").get<std::int64_t>();
-    page += fmt::format("<p>Best: {}{}, top-1 <strong>{} %</strong>, top-5 {} %.</p>\n",
-                        Text(best->at("method")), shots > 0 ? fmt::format(" at {} shots", shots) : "",
-                        WithInterval(*best, "top1"), WithInterval(*best, "top5"));
+    page +=
+        fmt::format("<p>Best: {}{}, top-1 <strong>{} %</strong>, top-5 {} %.</p>\n",
+                    Text(best->at("method")), shots > 0 ? fmt::format(" at {} shots", shots) : "",
+                    WithInterval(*best, "top1"), WithInterval(*best, "top5"));
   }
   std::string skipped;
   for (const auto& [file, count] : results.at("skipped_images").items()) {
@@ -99,8 +101,10 @@ std::string SummarySection(const ReportData& data) {
   }
   if (!data.absent.empty()) {
     std::string names;
-    for (const std::string& name : data.absent) names += (names.empty() ? "" : ", ") + EscapeHtml(name);
-    page += fmt::format("<p class=\"quiet\">No longer in the run folder, so not shown: {}.</p>\n", names);
+    for (const std::string& name : data.absent)
+      names += (names.empty() ? "" : ", ") + EscapeHtml(name);
+    page += fmt::format("<p class=\"quiet\">No longer in the run folder, so not shown: {}.</p>\n",
+                        names);
   }
   return page;
 }
@@ -118,8 +122,9 @@ std::string TableSection(const ReportData& data) {
     table += fmt::format(
         "<tr><td>{}{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td class=\"n\">{}</td>",
-        Text(row.at("method")), shots > 0 ? TunedMark(results) : "", Text(row.at("templates")), shots,
-        WithInterval(row, "top1"), WithInterval(row, "top5"), row.at("top1_accuracy").size());
+        Text(row.at("method")), shots > 0 ? TunedMark(results) : "", Text(row.at("templates")),
+        shots, WithInterval(row, "top1"), WithInterval(row, "top5"),
+        row.at("top1_accuracy").size());
     if (imagenet) {
       std::string published;
       for (const Published& figure : PublishedFor(row.at("method").get<std::string>(), shots)) {
@@ -130,17 +135,20 @@ std::string TableSection(const ReportData& data) {
     }
     table += "</tr>\n";
   }
-  table += "</tbody></table></div>\n<p class=\"quiet\">Mean ± half-width of the 95 % interval "
-           "(Student's t) over subsets of training images drawn with different seeds.";
+  table +=
+      "</tbody></table></div>\n<p class=\"quiet\">Mean ± half-width of the 95 % interval "
+      "(Student's t) over subsets of training images drawn with different seeds.";
   if (imagenet) {
-    table += " Published figures are of CLIP RN50; alpha, beta and epoch were chosen on test there.";
+    table +=
+        " Published figures are of CLIP RN50; alpha, beta and epoch were chosen on test there.";
   }
   return Section("table", "Results", table + "</p>\n");
 }
 
 std::string ShotsSection(const ReportData& data) {
-  return Section("shots", "Accuracy against shots",
-                 ShotsChart(data.results, "top1", "Top-1") + ShotsChart(data.results, "top5", "Top-5"));
+  return Section(
+      "shots", "Accuracy against shots",
+      ShotsChart(data.results, "top1", "Top-1") + ShotsChart(data.results, "top5", "Top-5"));
 }
 
 std::string PromptsSection(const ReportData& data) {
@@ -155,18 +163,20 @@ std::string PromptsSection(const ReportData& data) {
         100 * counts.at("top5_accuracy").get<double>(), 100 * done.at("ece").get<double>());
   }
   if (rows.empty()) return "";
-  return Section("prompts", "Zero-shot by prompt templates",
-                 "<div class=\"wide\"><table><thead><tr><th>templates</th><th class=\"n\">top-1, "
-                 "%</th><th class=\"n\">top-5, %</th><th class=\"n\">ECE, %</th></tr></thead><tbody>\n" +
-                     rows +
-                     "</tbody></table></div>\n<p class=\"quiet\">ECE: expected calibration error, 15 "
-                     "bins; 0 is perfect.</p>\n");
+  return Section(
+      "prompts", "Zero-shot by prompt templates",
+      "<div class=\"wide\"><table><thead><tr><th>templates</th><th class=\"n\">top-1, "
+      "%</th><th class=\"n\">top-5, %</th><th class=\"n\">ECE, %</th></tr></thead><tbody>\n" +
+          rows +
+          "</tbody></table></div>\n<p class=\"quiet\">ECE: expected calibration error, 15 "
+          "bins; 0 is perfect.</p>\n");
 }
 
 std::string GridSection(const ReportData& data) {
   if (!data.sweep) return "";
   std::string body = fmt::format(
-      "<p>Top-1 accuracy of Tip-Adapter over alpha and beta on the {} images that choose them, mean "
+      "<p>Top-1 accuracy of Tip-Adapter over alpha and beta on the {} images that choose them, "
+      "mean "
       "over subsets.{} Red: the best cell. White line: cells that keep 95 % of its gain over "
       "zero-shot.</p>\n",
       data.sweep->result.tune_samples, TunedMark(data.results));
@@ -203,9 +213,9 @@ std::string TrainingSection(const ReportData& data) {
   options.title = "Tip-Adapter-F: accuracy that chooses the epoch";
   options.y_label = "top-1 on " + data.curves.front().tuned_on + " images, %";
   if (!accuracy.empty()) body += LineChart(options, accuracy);
-  return Section("training", "Training",
-                 body + fmt::format("<p class=\"quiet\">Of subset seed {}.</p>\n",
-                                    data.curves.front().seed));
+  return Section(
+      "training", "Training",
+      body + fmt::format("<p class=\"quiet\">Of subset seed {}.</p>\n", data.curves.front().seed));
 }
 
 }  // namespace clipsweep

@@ -10,7 +10,8 @@ namespace {
 std::string Rate(double items, double seconds, const std::string& unit) {
   if (items <= 0 || seconds <= 0) return "";
   const double rate = items / seconds;
-  return fmt::format("{} {}/s", rate < 100 ? fmt::format("{:.3g}", rate) : fmt::format("{:.0f}", rate),
+  return fmt::format("{} {}/s",
+                     rate < 100 ? fmt::format("{:.3g}", rate) : fmt::format("{:.0f}", rate),
                      EscapeHtml(unit));
 }
 
@@ -35,7 +36,8 @@ std::vector<Line> Lines(const Json& run) {
   std::vector<Line> lines;
   for (const auto& [name, stage] : run.at("stages").items()) {
     const std::string group = GroupOf(name);
-    if (lines.empty() || lines.back().name != group) lines.push_back({group, {}, {}, {}, {}, {}, 0, 0, {}});
+    if (lines.empty() || lines.back().name != group)
+      lines.push_back({group, {}, {}, {}, {}, {}, 0, 0, {}});
     Line& line = lines.back();
     line.unit = stage.at("unit").get<std::string>();
     if (stage.at("resumed").get<bool>()) line.note = "its last part, after an interruption";
@@ -66,7 +68,8 @@ std::string TimeSection(const ReportData& data) {
   std::string stages, ranks;
   for (const Line& line : ReadingJson(data.folder / "run.json", [&] { return Lines(data.run); })) {
     stages += fmt::format(
-        "<tr><td>{}</td><td class=\"n\">{:.2f}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+        "<tr><td>{}</td><td class=\"n\">{:.2f}</td><td class=\"n\">{}</td><td "
+        "class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>\n",
         EscapeHtml(line.name + (line.note.empty() ? "" : " (" + line.note + ")")), line.seconds,
         line.items > 0 ? fmt::format("{:.0f} {}", line.items, EscapeHtml(line.unit)) : "",
@@ -93,24 +96,26 @@ std::string TimeSection(const ReportData& data) {
           "class=\"n\">seconds</th><th class=\"n\">processor seconds</th><th "
           "class=\"n\">work</th><th class=\"n\">throughput</th></tr></thead><tbody>\n" +
           ranks +
-          "</tbody></table></div></details>\n<p class=\"quiet\">Of the run that made the files; stages "
+          "</tbody></table></div></details>\n<p class=\"quiet\">Of the run that made the files; "
+          "stages "
           "that were reused since keep their times. Ranks of a fine-tuning go through every sample "
           "together, each with the keys of some classes.</p>\n");
 }
 
 std::string ProvenanceSection(const ReportData& data) {
   const Json& results = data.results;
-  std::string body = fmt::format("<p>clipsweep {}; alpha, beta and epoch chosen on {}{}.</p>\n",
-                                 EscapeHtml(results.at("program_version").get<std::string>()),
-                                 EscapeHtml(results.at("tuned_on").get<std::string>()),
-                                 TunedMark(results));
+  std::string body =
+      fmt::format("<p>clipsweep {}; alpha, beta and epoch chosen on {}{}.</p>\n",
+                  EscapeHtml(results.at("program_version").get<std::string>()),
+                  EscapeHtml(results.at("tuned_on").get<std::string>()), TunedMark(results));
   body += "<h3>Configuration</h3>\n<div class=\"wide\"><table><tbody>\n";
   for (const auto& [name, value] : results.at("config").items()) {
     body += fmt::format("<tr><td>{}</td><td><code>{}</code></td></tr>\n", EscapeHtml(name),
                         EscapeHtml(value.is_string() ? value.get<std::string>() : value.dump()));
   }
   body +=
-      "</tbody></table></div>\n<details><summary>Files</summary><div class=\"wide\"><table><thead><tr><th>file</th><th>SHA-256</th><th>made "
+      "</tbody></table></div>\n<details><summary>Files</summary><div "
+      "class=\"wide\"><table><thead><tr><th>file</th><th>SHA-256</th><th>made "
       "from</th></tr></thead><tbody>\n";
   for (const auto& [name, file] : results.at("files").items()) {
     std::string made_from;
@@ -121,8 +126,8 @@ std::string ProvenanceSection(const ReportData& data) {
                                EscapeHtml(hash ? text.substr(0, 12) : text));
     }
     body += fmt::format("<tr><td>{}</td><td><code>{}</code></td><td class=\"quiet\">{}</td></tr>\n",
-                        EscapeHtml(name), EscapeHtml(file.at("sha256").get<std::string>().substr(0, 12)),
-                        made_from);
+                        EscapeHtml(name),
+                        EscapeHtml(file.at("sha256").get<std::string>().substr(0, 12)), made_from);
   }
   return Section("provenance", "Provenance", body + "</tbody></table></div></details>\n");
 }

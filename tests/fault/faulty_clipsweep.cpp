@@ -1,6 +1,7 @@
 // clipsweep with a rank that fails at the border of a stage, for tests/fault/test_ranks.py:
 //   CLIPSWEEP_TEST_FAULT="KIND RANK STAGE"   KIND: throw, kill, stop, sleep or list
-// `sleep` takes three seconds more, for tests of the nightly run. `list` writes the stages the rank enters to stderr, one a line, and fails nowhere.
+// `sleep` takes three seconds more, for tests of the nightly run. `list` writes the stages the rank
+// enters to stderr, one a line, and fails nowhere.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

@@ -118,13 +118,22 @@ TEST(History, KeepsComparesAndForgets) {
 
 TEST(Markup, ForeignTextIsInert) {
   EXPECT_EQ(EscapeHtml("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
-  EXPECT_EQ(EscapeHtml("a\xe2\x80\xae" "b\xd8\x9c" "c\x01"), "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xef\xbf\xbd");
+  EXPECT_EQ(EscapeHtml("a\xe2\x80\xae"
+                       "b\xd8\x9c"
+                       "c\x01"),
+            "a\xef\xbf\xbd"
+            "b\xef\xbf\xbd"
+            "c\xef\xbf\xbd");
   EXPECT_EQ(CsvCell("=1+1"), "\"'=1+1\"");
   EXPECT_EQ(CsvCell("a\"b,c"), "\"a\"\"b,c\"");
   EXPECT_EQ(CsvCell("\xe2\x80\x8f"), "\"\xef\xbf\xbd\"");
-  EXPECT_EQ(Printable("a\x1b[31m\xc2\x9b\xe2\x81\xa6z\xc3\xa9"), "a\\x1b[31m\\xc2\\x9b\\xe2\\x81\\xa6z\xc3\xa9");
+  EXPECT_EQ(Printable("a\x1b[31m\xc2\x9b\xe2\x81\xa6z\xc3\xa9"),
+            "a\\x1b[31m\\xc2\\x9b\\xe2\\x81\\xa6z\xc3\xa9");
   EXPECT_EQ(Shorten("abcd", 4), "abcd");
-  EXPECT_EQ(Shorten("ab\xc3\xa9" "d", 3), "ab\xe2\x80\xa6");  // no half characters
+  EXPECT_EQ(Shorten("ab\xc3\xa9"
+                    "d",
+                    3),
+            "ab\xe2\x80\xa6");  // no half characters
 }
 
 TEST(Charts, RoundTicksCoverTheirRange) {
