@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -90,3 +91,17 @@ def test_a_script_can_be_tried_without_running_it(slurm, arguments):
     assert fits.returncode == 0 and "to start at" in fits.stderr
     too_large = call(slurm, "sbatch", "--test-only", *SIZES[:1], "--ntasks-per-node=64", "--gpus-per-node=0", *arguments)
     assert too_large.returncode != 0 and "not available" in too_large.stderr
+
+
+def test_nights(slurm, arguments, tmp_path):
+    """launch/nightly/nightly.sbatch: a good night, and one whose answers differ from it."""
+    words = [ROOT / "launch/nightly/nightly.sbatch", ROOT / "launch/nightly/nightly.ini", *arguments[2:], "--run",
+             tmp_path / "nights", "--machine", "test"]
+    job = submit(slurm, tmp_path / "log", *words, CLIPSWEEP_COMMIT="cafe")
+    assert wait_for(slurm, job, {"COMPLETED", "FAILED"})[0] == "COMPLETED", (tmp_path / "log").read_text()
+    with sqlite3.connect(tmp_path / "nights/history.sqlite") as history:
+        assert history.execute("SELECT status, ranks, commit_id FROM nights").fetchall() == [("ok", 2, "cafe")]
+        history.execute("UPDATE figures SET value = value + 1 WHERE kind = 'count'")
+    history.close()
+    state, restarts, code = wait_for(slurm, submit(slurm, tmp_path / "log", *words), {"COMPLETED", "FAILED"})
+    assert (state, restarts, code) == ("FAILED", 0, "4"), (tmp_path / "log").read_text()
