@@ -121,7 +121,7 @@ OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock
                         lock_path_.string(), std::strerror(why)));
       }
       throw InputError(
-          fmt::format("{}: another job is writing this output; wait for it or choose another --out",
+          fmt::format("{}: another job is writing this output; wait for it, or write somewhere else",
                       path.string()));
     }
     // The holder before us may have removed the file between our open and our lock.

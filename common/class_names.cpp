@@ -25,9 +25,14 @@ bool IsWordNetId(std::string_view word) {
          std::all_of(word.begin() + 1, word.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
+// Editors of Windows begin a file with a byte order mark.
+std::string WithoutMark(const std::string& text) {
+  return text.starts_with("\xef\xbb\xbf") ? text.substr(3) : text;
+}
+
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;
-  std::istringstream in(text);
+  std::istringstream in(WithoutMark(text));
   for (std::string line; std::getline(in, line);) {
     if (line.ends_with('\r')) line.pop_back();
     if (!line.empty()) lines.push_back(line);
@@ -104,7 +109,7 @@ std::vector<std::pair<std::string, std::string>> FromJson(const std::string& pat
 }  // namespace
 
 ClassNames ReadClassNames(const std::filesystem::path& path) {
-  const std::string text = ReadFile(path, std::size_t{1} << 26);
+  const std::string text = WithoutMark(ReadFile(path, std::size_t{1} << 26));
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) throw InputError(fmt::format("{}: is empty", path.string()));
   std::vector<std::pair<std::string, std::string>> pairs;

@@ -104,7 +104,7 @@ bool IsImageName(const fs::path& path) {
 ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
                         const std::vector<std::string>& classes) {
   if (!fs::is_directory(root)) {
-    throw InputError(fmt::format("{}: image folder does not exist; check --images", root.string()));
+    throw InputError(fmt::format("{}: image folder does not exist; check its name", root.string()));
   }
   std::vector<Entry> entries;
   try {

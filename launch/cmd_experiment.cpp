@@ -1,5 +1,8 @@
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <span>
+
 #include "common/log.h"
 #include "launch/command.h"
 #include "launch/experiment/experiment.h"
@@ -8,16 +11,23 @@
 namespace clipsweep {
 namespace {
 
+bool Cannot(const PlannedStage& stage) {
+  return stage.what == PlannedStage::What::kRefuses || stage.what == PlannedStage::What::kBlocked;
+}
+
 std::string PlanText(const std::vector<PlannedStage>& plan) {
   std::string text;
-  std::int64_t runs = 0;
+  std::int64_t runs = 0, refused = 0;
   for (const PlannedStage& stage : plan) {
     if (stage.what == PlannedStage::What::kRuns) ++runs;
+    if (Cannot(stage)) ++refused;
     text += fmt::format(
         "{:<8} {:<34} {}\n", PlannedName(stage.what), stage.name,
         stage.what == PlannedStage::What::kKept ? stage.out.string() : Printable(stage.why));
   }
-  return text + fmt::format("\n{} of {} stages would run\n", runs, plan.size());
+  text += fmt::format("\n{} of {} stages would run", runs, plan.size());
+  if (refused > 0) text += fmt::format("; {} cannot, see above", refused);
+  return text + "\n";
 }
 
 Json PlanJson(const std::vector<PlannedStage>& plan) {
@@ -56,6 +66,9 @@ class ExperimentCommand final : public Command {
     CommandOutput output;
     output.text = PlanText(plan);
     output.json = {{"run", config_.run.string()}, {"plan", PlanJson(plan)}};
+    std::int64_t refused = std::any_of(plan.begin(), plan.end(), Cannot) ? 1 : 0;
+    context.comm.MaxInt64(std::span(&refused, 1));
+    if (refused > 0) output.code = ExitCode::kBadInput;
     return output;
   }
 

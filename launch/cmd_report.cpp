@@ -4,6 +4,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "launch/command.h"
 #include "launch/report/page.h"
 
@@ -43,9 +44,16 @@ class ReportCommand final : public Command {
     Agree(context.comm, [&] {
       if (!context.comm.is_root()) return;
       const ReportData data = ReadReportData(run_, images_);
+      for (const std::filesystem::path& path : {std::filesystem::path(out_), csv_}) {
+        RefuseFileOfRun(data, path);
+      }
       const std::string page = ReportPage(data);
       WriteFileAtomically(out_, page);
       WriteFileAtomically(csv_, ReportCsv(data));
+      if (data.gallery && data.gallery->without_picture > 0) {
+        LogWarning("{} images of the gallery are not where the run found them; give --images",
+                   data.gallery->without_picture);
+      }
       output.text = fmt::format("{}: {} bytes, tuned on {}\n{}\n", out_, page.size(),
                                 data.results["tuned_on"].get<std::string>(), csv_.string());
       output.json = {{"out", out_},
@@ -59,6 +67,17 @@ class ReportCommand final : public Command {
   }
 
  private:
+  // A page in place of the results it shows would be the end of both.
+  static void RefuseFileOfRun(const ReportData& data, const std::filesystem::path& path) {
+    std::error_code none;
+    if (!std::filesystem::equivalent(path, data.folder / path.filename(), none)) return;
+    const std::string name = path.filename().string();
+    const bool taken = name == "results.json" || name == "run.json" || name == "table.txt" ||
+                       data.results["files"].contains(name);
+    if (taken)
+      throw UsageError(fmt::format("--out: {} is a file of the run; name another", path.string()));
+  }
+
   std::string run_, out_, images_;
   std::filesystem::path csv_;
 };

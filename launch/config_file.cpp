@@ -11,7 +11,8 @@ namespace clipsweep {
 void StoreConfig(const std::string& text,
                  const boost::program_options::options_description& options,
                  boost::program_options::variables_map& values) {
-  std::istringstream lines(text);
+  // Editors of Windows begin a file with a byte order mark.
+  std::istringstream lines(text.starts_with("\xef\xbb\xbf") ? text.substr(3) : text);
   boost::program_options::store(boost::program_options::parse_config_file(lines, options), values);
 }
 

@@ -58,7 +58,7 @@ void AddCommon(po::options_description& options, CommonOptions& common) {
       ("stall-timeout", Default(&common.stall_timeout), "end the job when a rank is silent or does not get on for so many seconds; 0: never")
       ("log-level", Default(&common.log_level), "debug, info, warning, error or off")
       ("quiet", Switch(&common.quiet), "no progress, only warnings and errors")
-      ("help", "print this");
+      ("help,h", "print this");
   // clang-format on
 }
 
@@ -66,10 +66,13 @@ void AddCommon(po::options_description& options, CommonOptions& common) {
 std::string OptionProblem(const std::string& command, const std::exception& error,
                           const po::options_description& options) {
   if (const auto* unknown = dynamic_cast<const po::unknown_option*>(&error)) {
-    std::string name = unknown->get_option_name();
-    name.erase(0, name.find_first_not_of('-'));
-    return fmt::format("{}: '{}' is not an option; did you mean '{}'? See clipsweep {} --help",
-                       command, Printable(name), NearestOption(name, options), command);
+    // "--shost" on a command line, "shost" in a file.
+    const std::string given = unknown->get_option_name();
+    const std::size_t dashes = std::min(given.find_first_not_of('-'), given.size());
+    const std::string name = given.substr(dashes);
+    return fmt::format("{}: '{}' is not an option; did you mean '{}{}'? See clipsweep {} --help",
+                       command, Printable(given), given.substr(0, dashes),
+                       NearestOption(name, options), command);
   }
   return fmt::format("{}: {}; see clipsweep {} --help", command, error.what(), command);
 }
@@ -113,7 +116,11 @@ Parsed Parse(int argc, char** argv) {
     }
     if (values.count("config") > 0) {
       const std::string path = values["config"].as<std::string>();
-      StoreConfig(ReadFile(path, 1 << 20), all, values);
+      try {
+        StoreConfig(ReadFile(path, 1 << 20), all, values);
+      } catch (const po::error& error) {
+        throw UsageError(Printable(path) + ": " + OptionProblem(name, error, all));
+      }
     }
     po::notify(values);
   } catch (const po::error& error) {

@@ -170,8 +170,33 @@ ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists
   return data;
 }
 
+// Each list of a split names other images.
+void RefuseOverlap(const fs::path& source, const std::vector<const ImageList*>& lists) {
+  std::set<std::string> seen;
+  for (const ImageList* list : lists) {
+    std::set<std::string> own;
+    for (const std::string& path : list->paths)
+      own.insert(fs::path(path).lexically_normal().string());
+    for (const std::string& path : own) {
+      if (!seen.insert(path).second) {
+        throw InputError(
+            fmt::format("{}: '{}' is in two of 'train', 'val' and 'test'; leave it in one",
+                        source.string(), Printable(path)));
+      }
+    }
+  }
+}
+
 ExperimentData FromSplit(const ExperimentConfig& config, const fs::path& lists) {
   const CoopSplit split(config.split);
+  std::vector<ImageList> parts;
+  for (const char* part : {"train", "val", "test"}) {
+    const bool unused = part == std::string("val") && config.tune_on_test();
+    if (split.Has(part) && !unused) parts.push_back(split.List(config.images, part));
+  }
+  std::vector<const ImageList*> lists_of_parts;
+  for (const ImageList& part : parts) lists_of_parts.push_back(&part);
+  RefuseOverlap(config.split, lists_of_parts);
   ExperimentData data;
   data.classnames = lists / "classnames.json";
   data.files[data.classnames] = split.ClassNames();
@@ -207,6 +232,25 @@ void CheckOptions(const ExperimentConfig& config) {
   }
 }
 
+// An image that is measured must choose nothing and be no key, unless --tune test asks for it.
+void RefuseOverlap(const ExperimentData& data, bool tune_on_test) {
+  const auto same = [](const ExperimentData::Split& a, const ExperimentData::Split& b) {
+    std::error_code none;
+    return a.list.empty() && b.list.empty() && fs::equivalent(a.images, b.images, none);
+  };
+  const auto refuse = [](const std::string& a, const std::string& b, const std::string& what) {
+    throw UsageError(
+        fmt::format("--{}, --{}: are {}; give images that are in one of them only", a, b, what));
+  };
+  const std::pair<const char*, const ExperimentData::Split*> others[] = {{"train", &data.train},
+                                                                         {"val", &data.val}};
+  for (const auto& [name, other] : others) {
+    if (tune_on_test && name == std::string("val")) continue;
+    if (same(*other, data.test)) refuse(name, "test", "one folder");
+  }
+  if (!tune_on_test && same(data.train, data.val)) refuse("train", "val", "one folder");
+}
+
 }  // namespace
 
 bool ExperimentData::OnDisk() const {
@@ -230,10 +274,33 @@ void ExperimentData::MoveFiles(const fs::path& folder) {
   files = std::move(moved);
 }
 
+void CheckImages(const ExperimentConfig& config, const ExperimentData& data) {
+  const std::vector<std::string> classes = ReadClassNames(data.classnames).classes;
+  const ImageList train = ReadImageList(data.train.images, data.train.list, classes);
+  if (!config.tune_on_test()) ReadImageList(data.val.images, data.val.list, classes);
+  ReadImageList(data.test.images, data.test.list, classes);
+  std::vector<std::int64_t> images(classes.size(), 0);
+  for (const std::int32_t label : train.labels) ++images[static_cast<std::size_t>(label)];
+  const std::int64_t shots = *std::max_element(config.shots.begin(), config.shots.end());
+  const auto most = *std::max_element(images.begin(), images.end());
+  if (shots > most) {
+    throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} images",
+                                 shots, data.train.images.string(), most));
+  }
+  const auto few = std::min_element(images.begin(), images.end());
+  if (*few < shots) {
+    LogWarning("class '{}' has {} training images: at {} shots it has no more keys than that",
+               Printable(classes[static_cast<std::size_t>(few - images.begin())]), *few, shots);
+  }
+}
+
 ExperimentData ReadExperimentData(const ExperimentConfig& config) {
   CheckOptions(config);
   const fs::path lists = config.run / "lists";
-  return config.split.empty() ? FromFolders(config, lists) : FromSplit(config, lists);
+  ExperimentData data =
+      config.split.empty() ? FromFolders(config, lists) : FromSplit(config, lists);
+  RefuseOverlap(data, config.tune_on_test());
+  return data;
 }
 
 }  // namespace clipsweep

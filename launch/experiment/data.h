@@ -32,4 +32,8 @@ struct ExperimentData {
 // UsageError, InputError.
 ExperimentData ReadExperimentData(const ExperimentConfig& config);
 
+// Reads every list as the extractions will, so that what would fail after hours fails at once, and
+// warns of classes with fewer images than shots. `data` has its lists on disk. Throws InputError.
+void CheckImages(const ExperimentConfig& config, const ExperimentData& data);
+
 }  // namespace clipsweep

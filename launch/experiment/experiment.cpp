@@ -118,6 +118,7 @@ class TemporaryLists {
 std::vector<PlannedStage> PlanStages(const ExperimentConfig& config, ExperimentData data,
                                      const Compute& compute, const std::string& only = "") {
   const TemporaryLists lists(data);
+  CheckImages(config, data);
   std::vector<PlannedStage> plan;
   ExperimentResult unused;
   for (const Stage& stage : MakeStages(config, data, compute, unused)) {
@@ -129,11 +130,15 @@ std::vector<PlannedStage> PlanStages(const ExperimentConfig& config, ExperimentD
 // New lists replace those of the run only when its features will be taken with them.
 void WriteLists(const ExperimentConfig& config, const ExperimentData& data,
                 const Compute& compute) {
-  if (data.OnDisk()) return;
+  if (data.OnDisk()) {
+    CheckImages(config, data);
+    return;
+  }
   for (const PlannedStage& stage : PlanStages(config, data, compute, "extract")) {
     if (stage.what != PlannedStage::What::kRefuses) continue;
     throw InputError(
-        fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
+        fmt::format("{}: exists and was made otherwise (shots, seed, val and tune decide which "
+                    "images are held out): {}; give another --run, or --fresh to replace it",
                     stage.out.string(), Printable(stage.why)));
   }
   data.Write();
@@ -155,7 +160,13 @@ void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
     training.lr = config.lr;
     CheckFinetuneNumbers(training);
     ReadTemplates(config.templates);
-    for (const std::string& spec : config.compare_templates) ReadTemplates(spec);
+    for (const std::string& spec : config.compare_templates) {
+      try {
+        ReadTemplates(spec);
+      } catch (const Error& error) {
+        throw Error(error.code(), std::string("--compare-templates: ") + error.what());
+      }
+    }
     if (!config.classnames.empty()) ReadClassNames(config.classnames);
   });
 }

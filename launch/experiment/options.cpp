@@ -65,6 +65,7 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
 }
 
 ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
+  if (run_.empty()) throw UsageError("--run: is empty; name a folder");
   ExperimentConfig config = config_;
   config.skip_bad_images = bad_images_.skip();
   config.max_bad = bad_images_.most();
@@ -101,7 +102,11 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     if (!context.comm.is_root()) return;
     const Json results = MakeResults(config, result);
     WriteResults(config.run / "results.json", results);
-    const std::string table = Table(result, config.seeds.size());
+    std::string table = Table(result, config.seeds.size());
+    for (const auto& [file, count] : results["skipped_images"].items()) {
+      table += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),
+                           file);
+    }
     WriteFileAtomically(config.run / "table.txt", table);
     write_times(result, true);
     output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());

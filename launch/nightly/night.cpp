@@ -178,8 +178,12 @@ class Record {
     std::vector<std::vector<Figure>> figures;
     for (const Night& night : nights) figures.push_back(history_.Figures(night.id));
     WriteFileAtomically(root / "trend.html", TrendPage(nights, figures));
-    if (!config_.prometheus.empty())
+    if (config_.prometheus.empty()) return;
+    try {
       WriteFileAtomically(config_.prometheus, PrometheusText(outcome_));
+    } catch (const Error& error) {  // the night's result does not depend on who watches it
+      LogWarning("--prometheus: {}", error.what());
+    }
   }
 
   const NightConfig& config_;

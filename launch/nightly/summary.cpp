@@ -13,7 +13,7 @@ namespace {
 std::string Markdown(const std::string& text) {
   std::string out;
   for (const char c : Printable(text)) {
-    if (std::string_view("\\`*_{}[]<>()#+-!|").find(c) != std::string_view::npos) out += '\\';
+    if (std::string_view("\\`*_[]<>|").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out;
@@ -39,7 +39,8 @@ std::string SummaryMarkdown(const NightOutcome& outcome) {
   const Night& night = outcome.night;
   std::string text = fmt::format("# Night of {}: {}\n\n", night.started,
                                  night.status == "regressed"
-                                     ? fmt::format("{} regressions", outcome.regressions.size())
+                                     ? fmt::format("{} regression{}", outcome.regressions.size(),
+                                                   outcome.regressions.size() == 1 ? "" : "s")
                                      : night.status);
   for (const Regression& regression : outcome.regressions) {
     text += fmt::format("- **{}** {}\n", regression.kind == "count" ? "answer" : "time",
@@ -49,8 +50,8 @@ std::string SummaryMarkdown(const NightOutcome& outcome) {
   text += fmt::format(
       "\n| | |\n|---|---|\n| commit | {} |\n| program | {} |\n| machine | {} |\n| device | {} |\n| "
       "ranks | {} |\n| ended | {} |\n",
-      Markdown(night.commit), Markdown(night.version), Markdown(night.key.machine),
-      Markdown(night.key.device), night.key.ranks, night.ended);
+      night.commit.empty() ? "not named" : Markdown(night.commit), Markdown(night.version),
+      Markdown(night.key.machine), Markdown(night.key.device), night.key.ranks, night.ended);
   if (night.status != "failed") {
     text +=
         outcome.compared_counts_with > 0
@@ -65,6 +66,12 @@ std::string SummaryMarkdown(const NightOutcome& outcome) {
   if (outcome.missed > 0) text += fmt::format("| nights missed before | {} |\n", outcome.missed);
   if (outcome.abandoned > 0)
     text += fmt::format("| nights that ended without a result | {} |\n", outcome.abandoned);
+  std::string rows;
+  for (const Figure& figure : outcome.figures) {
+    if (figure.kind != "accuracy" && figure.kind != "seconds") continue;
+    rows += fmt::format("| {} | {:.2f} {} |\n", Markdown(figure.name), figure.value, figure.unit);
+  }
+  if (!rows.empty()) text += "\n| figure | tonight |\n|---|---|\n" + rows;
   return text;
 }
 

@@ -84,6 +84,7 @@ Gallery MakeGallery(const PredictionData& before, const PredictionData& after,
       const std::string& path = paths.at(static_cast<std::size_t>(n));
       items.push_back({path, Thumbnail(images, path), before.labels[static_cast<std::size_t>(n)],
                        TopOf(before, n), TopOf(after, n)});
+      if (items.back().thumbnail.empty()) ++gallery.without_picture;
     }
   };
   show(helped, gallery.helped);

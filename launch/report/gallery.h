@@ -21,6 +21,7 @@ struct GalleryItem {
 struct Gallery {
   std::vector<GalleryItem> helped, hurt;      // wrong before and right after; the reverse
   std::int64_t all_helped = 0, all_hurt = 0;  // images, shown or not
+  std::int64_t without_picture = 0;           // of those shown
 };
 
 // Up to `most` of each kind: those whose label gained (lost) most probability first, a class not

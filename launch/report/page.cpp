@@ -37,10 +37,18 @@ code { overflow-wrap: anywhere; }
 
 // Links to the sections that there are.
 std::string Navigation(const std::string& body) {
-  constexpr std::pair<const char*, const char*> kLinks[] = {
-      {"table", "Results"},   {"grid", "Alpha and beta"},  {"training", "Training"},
-      {"classes", "Classes"}, {"gallery", "Images"},       {"map", "Map"},
-      {"time", "Time"},       {"provenance", "Provenance"}};
+  constexpr std::pair<const char*, const char*> kLinks[] = {{"table", "Results"},
+                                                            {"shots", "Shots"},
+                                                            {"prompts", "Prompts"},
+                                                            {"grid", "Alpha and beta"},
+                                                            {"training", "Training"},
+                                                            {"classes", "Classes"},
+                                                            {"confusion", "Confusions"},
+                                                            {"calibration", "Calibration"},
+                                                            {"gallery", "Images"},
+                                                            {"map", "Map"},
+                                                            {"time", "Time"},
+                                                            {"provenance", "Provenance"}};
   std::string nav = "<nav>";
   for (const auto& [id, text] : kLinks) {
     if (body.find(fmt::format("<section id=\"{}\">", id)) != std::string::npos) {

@@ -210,6 +210,12 @@ std::string GallerySection(const ReportData& data) {
   const Gallery& gallery = *data.gallery;
   const std::string after = NameOf(*LastEvaluation(data.results, "Tip-Adapter"));
   std::string body;
+  if (gallery.without_picture > 0) {
+    body += fmt::format(
+        "<p>The test images of {} are not where the run found them; <code>report --images</code> "
+        "says where they are now.</p>\n",
+        gallery.without_picture);
+  }
   const auto part = [&](const std::string& what, std::int64_t all,
                         const std::vector<GalleryItem>& items) {
     body += fmt::format("<h3>{}: {} images{}</h3>\n", what, all,

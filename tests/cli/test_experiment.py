@@ -119,7 +119,9 @@ def test_the_plan_of_an_empty_folder_says_what_is_missing(digits, tmp_path):
 def test_the_plan_says_when_features_would_be_refused(digits, study, tmp_path):
     shutil.copytree(study, tmp_path / "run")
     arguments = [*study_arguments(digits), "--views", "2", "--run", tmp_path / "run"]
-    plan = plan_of(tmp_path, *arguments)
+    told = run(*arguments, "--plan", np=2, json_path=tmp_path / "plan.json")
+    assert told.code == 3 and "cannot" in told.out
+    plan = {stage["stage"]: stage for stage in told.json["plan"]}
     assert plan["extract train"]["what"] == "refuses" and "views" in plan["extract train"]["why"]
     assert run(*arguments).code == 3
 
@@ -187,6 +189,35 @@ def test_shots_that_held_out_images_do_not_leave_are_refused_at_once(digits, tmp
     assert not list((tmp_path / "run").glob("*.h5"))
 
 
+def test_images_are_in_one_of_train_val_and_test(digits, tmp_path):
+    for option, other in (("--test", "train"), ("--val", "train"), ("--val", "test")):
+        arguments = replaced([*study_arguments(digits), "--run", tmp_path / "run"], option, digits / "." / other)
+        result = run(*arguments, np=2)
+        assert result.code == 2 and len(result.errors) == 1 and "one folder" in result.errors[0]
+    names = [str(d) for d in range(10)]
+    split = coop_split(digits, names)
+    split["test"].append(split["train"][5])
+    (tmp_path / "split.json").write_text(json.dumps(split))
+    arguments = study_arguments(digits)
+    for name in ("--train", "--val", "--test", "--classnames"):
+        at = arguments.index(name)
+        arguments = [*arguments[:at], *arguments[at + 2:]]
+    result = run(*arguments, "--split", tmp_path / "split.json", "--images", digits, "--run", tmp_path / "run")
+    assert result.code == 3 and "two of" in result.errors[0] and split["train"][5][0] in result.errors[0]
+    assert not list((tmp_path / "run").glob("*.h5"))
+
+
+def test_every_folder_is_looked_at_first(digits, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for test in (tmp_path / "empty", tmp_path / "none"):
+        arguments = replaced([*study_arguments(digits), "--run", tmp_path / "run"], "--test", test)
+        for more in ([], ["--plan"]):
+            result = run(*arguments, *more, np=2)
+            assert result.code == 3 and len(result.errors) == 1 and str(test) in result.errors[0]
+        assert not list((tmp_path / "run").glob("*.h5"))
+    assert run(*replaced([*study_arguments(digits), "--run", "x"], "--run", "")).code == 2
+
+
 def test_refused_features_leave_their_lists(digits, study, tmp_path):
     """Another split than that of the features: the plan says so, the run refuses, nothing is touched."""
     names = [line.split("\t")[-1] for line in (digits / "classnames.txt").read_text().splitlines()]
@@ -202,7 +233,7 @@ def test_refused_features_leave_their_lists(digits, study, tmp_path):
     other = coop_split(digits, names)
     other["train"] = other["train"][:-1]
     split.write_text(json.dumps(other))
-    plan = plan_of(tmp_path, *arguments)
+    plan = {s["stage"]: s for s in run(*arguments, "--plan", json_path=tmp_path / "plan.json").json["plan"]}
     assert plan["extract train"]["what"] == "refuses" and plan["sweep"]["what"] == "blocked"
     result = run(*arguments, np=2)
     assert result.code == 3 and len(result.errors) == 1 and "train.h5" in result.errors[0] and "list_sha256" in result.errors[0]
@@ -276,8 +307,11 @@ def test_an_unknown_key_is_named_with_the_nearest(digits, tmp_path):
         assert result.code == 2 and len(result.errors) == 1, result.err
         assert f"'{key}'" in result.errors[0] and "did you mean" in result.errors[0]
         assert f"'{near}" in result.errors[0].split("did you mean")[1]
+        assert str(config) in result.errors[0]
     result = run("experiment", "--traim", "x")
-    assert result.code == 2 and "'train'" in result.errors[0]
+    assert result.code == 2 and "'--train'" in result.errors[0]
+    config.write_bytes(b"\xef\xbb\xbftitle = x\r\nepoch = 1\r\n")  # as Windows' editors write it
+    assert "'epoch'" in run("experiment", "--config", config).errors[0]
 
 
 def test_two_classes_of_one_name(digits, tmp_path):

@@ -155,6 +155,12 @@ def test_a_killed_night_is_a_row_of_the_next(digits, folder, tmp_path):
     assert nights(folder) == ["ok", "failed", "ok"] and result["abandoned"] == 1
 
 
+def test_a_watcher_that_cannot_be_told_changes_nothing(digits, folder):
+    result = run_ok(*nightly(digits, folder, "--prometheus", "/proc/x.prom"), np=2)
+    assert "--prometheus" in result.err and nights(folder) == ["ok", "ok"]
+    assert "Tip-Adapter 4-shot top1 mean" in result.out and "sweep seconds" in result.out
+
+
 def test_missed_nights_are_rows(digits, folder, tmp_path):
     then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=3, hours=2)
     change(folder, "UPDATE nights SET started = ?", then.strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -224,6 +224,11 @@ def test_what_was_touched_is_refused(study, tmp_path):
     refused(out, tmp_path, "results.json", "run an experiment")
     refused(out, tmp_path / "none", "is not a folder")
     assert run("report", "--run", study, "--out", tmp_path / "r.csv").code == 2
+    for name in ("results.json", "run.json", "sweep.h5"):  # its own numbers
+        before = (folder / name).read_bytes() if (folder / name).exists() else None
+        told = run("report", "--run", folder, "--out", folder / "." / name)
+        assert (told.code == 2 and name in told.errors[0]) == (before is not None)
+        assert before is None or (folder / name).read_bytes() == before
     assert run("report", "--run", study, "--out", out, "--images", tmp_path / "none").code == 3
 
 
