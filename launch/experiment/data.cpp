@@ -147,7 +147,6 @@ void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::pat
   data.val = {all.root, lists / "val.txt"};
   data.files[data.train.list] = train;
   data.files[data.val.list] = val;
-  data.held_out = true;
 }
 
 ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists) {
@@ -233,22 +232,18 @@ void CheckOptions(const ExperimentConfig& config) {
 }
 
 // An image that is measured must choose nothing and be no key, unless --tune test asks for it.
-void RefuseOverlap(const ExperimentData& data, bool tune_on_test) {
-  const auto same = [](const ExperimentData::Split& a, const ExperimentData::Split& b) {
+void RefuseOverlap(const ExperimentConfig& config) {
+  const auto refuse_same = [](const char* a, const fs::path& first, const char* b,
+                              const fs::path& second) {
     std::error_code none;
-    return a.list.empty() && b.list.empty() && fs::equivalent(a.images, b.images, none);
-  };
-  const auto refuse = [](const std::string& a, const std::string& b, const std::string& what) {
+    if (!fs::equivalent(first, second, none)) return;
     throw UsageError(
-        fmt::format("--{}, --{}: are {}; give images that are in one of them only", a, b, what));
+        fmt::format("--{}, --{}: are one folder; give images that are in one of them only", a, b));
   };
-  const std::pair<const char*, const ExperimentData::Split*> others[] = {{"train", &data.train},
-                                                                         {"val", &data.val}};
-  for (const auto& [name, other] : others) {
-    if (tune_on_test && name == std::string("val")) continue;
-    if (same(*other, data.test)) refuse(name, "test", "one folder");
-  }
-  if (!tune_on_test && same(data.train, data.val)) refuse("train", "val", "one folder");
+  refuse_same("train", config.train, "test", config.test);
+  if (config.tune_on_test()) return;
+  refuse_same("val", config.val, "test", config.test);
+  refuse_same("train", config.train, "val", config.val);
 }
 
 }  // namespace
@@ -296,11 +291,9 @@ void CheckImages(const ExperimentConfig& config, const ExperimentData& data) {
 
 ExperimentData ReadExperimentData(const ExperimentConfig& config) {
   CheckOptions(config);
+  RefuseOverlap(config);
   const fs::path lists = config.run / "lists";
-  ExperimentData data =
-      config.split.empty() ? FromFolders(config, lists) : FromSplit(config, lists);
-  RefuseOverlap(data, config.tune_on_test());
-  return data;
+  return config.split.empty() ? FromFolders(config, lists) : FromSplit(config, lists);
 }
 
 }  // namespace clipsweep

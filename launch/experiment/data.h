@@ -17,7 +17,6 @@ struct ExperimentData {
   };
   Split train, val, test;
   std::filesystem::path classnames;
-  bool held_out = false;                               // val is a part of the training images
   std::map<std::filesystem::path, std::string> files;  // lists and class names to be there
 
   // Whether they are there already, as they should be.

@@ -194,6 +194,9 @@ def test_images_are_in_one_of_train_val_and_test(digits, tmp_path):
         arguments = replaced([*study_arguments(digits), "--run", tmp_path / "run"], option, digits / "." / other)
         result = run(*arguments, np=2)
         assert result.code == 2 and len(result.errors) == 1 and "one folder" in result.errors[0]
+    arguments = replaced([*study_arguments(digits), "--run", tmp_path / "run"], "--test", digits / "train")
+    at = arguments.index("--val")  # also where some of train would be held out
+    assert "one folder" in run(*arguments[:at], *arguments[at + 2:]).errors[0]
     names = [str(d) for d in range(10)]
     split = coop_split(digits, names)
     split["test"].append(split["train"][5])
