@@ -5,6 +5,12 @@
 find_path(LIBTORCH_INCLUDE_DIR ATen/ATen.h PATH_SUFFIXES include ../../include)
 find_library(LIBTORCH_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib ../../lib)
 find_library(LIBTORCH_C10_LIBRARY c10 PATH_SUFFIXES lib ../../lib)
+# One spelling of each, now and when the cache is read again: another one would compile everything anew.
+foreach(found LIBTORCH_INCLUDE_DIR LIBTORCH_CPU_LIBRARY LIBTORCH_C10_LIBRARY)
+  if(${found})
+    get_filename_component(${found} "${${found}}" ABSOLUTE)
+  endif()
+endforeach()
 if(NOT LIBTORCH_INCLUDE_DIR OR NOT LIBTORCH_CPU_LIBRARY OR NOT LIBTORCH_C10_LIBRARY)
   message(FATAL_ERROR "LibTorch not found. Give its place, as in\n"
     "  -DCMAKE_PREFIX_PATH=$(python3 -c 'import torch; print(torch.utils.cmake_prefix_path)')")
