@@ -120,9 +120,9 @@ OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock
             fmt::format("{}: cannot be locked: {}; choose a folder on a file system with flock",
                         lock_path_.string(), std::strerror(why)));
       }
-      throw InputError(
-          fmt::format("{}: another job is writing this output; wait for it, or write somewhere else",
-                      path.string()));
+      throw InputError(fmt::format(
+          "{}: another job is writing this output; wait for it, or write somewhere else",
+          path.string()));
     }
     // The holder before us may have removed the file between our open and our lock.
     struct stat held {
