@@ -102,12 +102,13 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     if (!context.comm.is_root()) return;
     const Json results = MakeResults(config, result);
     WriteResults(config.run / "results.json", results);
-    std::string table = Table(result, config.seeds.size());
+    const std::string table = Table(result, config.seeds.size());
+    std::string notes;
     for (const auto& [file, count] : results["skipped_images"].items()) {
-      table += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),
+      notes += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),
                            file);
     }
-    WriteFileAtomically(config.run / "table.txt", table);
+    WriteFileAtomically(config.run / "table.txt", table + notes);
     write_times(result, true);
     output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());
     output.json = {{"run", config.run.string()}};

@@ -1,12 +1,9 @@
 #include "launch/experiment/results.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <ctime>
 
 #include "common/atomic_file.h"
+#include "common/clock.h"
 #include "common/feature_file.h"
 #include "common/log.h"
 #include "common/sha256.h"
@@ -250,15 +247,6 @@ Json StageJson(const StageTime& stage) {
           {"ranks", ranks}};
 }
 
-std::string UtcNow() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
-}
-
 void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std::string& device,
                    const ExperimentResult& result, bool finished) {
   Json run = Json::object();
@@ -267,9 +255,8 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
   } catch (const Error& error) {
     LogWarning("{}; it is begun anew", error.what());
   }
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  const Json before = run.value("stages", Json::object());
+  Json before = run.contains("stages") ? run["stages"] : Json::object();
+  if (!before.is_object()) before = Json::object();
   Json stages =
       finished ? Json::object() : before;  // those of stages that are not reached yet, too
   for (const StageTime& stage : result.stages) {
@@ -281,7 +268,7 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
     stages[stage.name].update({{"reused", stage.reused},
                                {"resumed", stage.resumed},
                                {"ended", UtcNow()},
-                               {"host", host.data()},
+                               {"host", HostName()},
                                {"device", device},
                                {"program_version", kVersion}});
   }

@@ -36,7 +36,4 @@ Json ReadRunFile(const std::filesystem::path& path);
 // What a stage took: seconds, items, unit, ranks [{seconds, cpu_seconds, items}].
 Json StageJson(const StageTime& stage);
 
-// "2026-11-24T02:00:00Z"
-std::string UtcNow();
-
 }  // namespace clipsweep

@@ -2,10 +2,8 @@
 
 #include <fmt/core.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -17,6 +15,7 @@
 #include <thread>
 
 #include "common/atomic_file.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/liveness.h"
 #include "common/log.h"
@@ -34,25 +33,6 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kTrendNights = 90, kMostMissed = 400;
 constexpr const char* kFolderPrefix = "night-";
 constexpr const char* kMark = ".clipsweep-night";  // in folders that retention may remove
-
-std::time_t ParseUtc(const std::string& text) {
-  std::tm time{};
-  return ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr ? 0 : ::timegm(&time);
-}
-
-std::string FormatUtc(std::time_t seconds, const char* format = "%Y-%m-%dT%H:%M:%SZ") {
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  std::array<char, 40> text{};
-  std::strftime(text.data(), text.size(), format, &utc);
-  return text.data();
-}
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 // The part of a night that rank 0 does.
 class Record {

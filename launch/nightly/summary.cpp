@@ -2,8 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <ctime>
-
+#include "common/clock.h"
 #include "common/log.h"
 
 namespace clipsweep {
@@ -26,11 +25,6 @@ std::string Label(const std::string& text) {
     out += c;
   }
   return out;
-}
-
-std::time_t Seconds(const std::string& utc) {
-  std::tm time{};
-  return ::strptime(utc.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr ? 0 : ::timegm(&time);
 }
 
 }  // namespace
@@ -126,7 +120,7 @@ std::string PrometheusText(const NightOutcome& outcome) {
       "# TYPE clipsweep_night_started_timestamp_seconds gauge\n"
       "clipsweep_night_started_timestamp_seconds {}\n",
       outcome.regressions.size(), outcome.night.status == "ok" ? 1 : 0,
-      static_cast<std::int64_t>(Seconds(outcome.night.started)));
+      static_cast<std::int64_t>(ParseUtc(outcome.night.started)));
   return text;
 }
 

@@ -63,26 +63,21 @@ void ReadCurves(ReportData& data, Reader& reader) {
   }
 }
 
-void ReadGallery(ReportData& data, Reader& reader, const fs::path& images) {
+void ReadGallery(ReportData& data, Reader& reader, const FeatureSet& test, const fs::path& images) {
   const Json* before = LastEvaluation(data.results, "zero-shot");
   const Json* after = LastEvaluation(data.results, "Tip-Adapter");
   if (before == nullptr || after == nullptr) return;
+  const auto read = [&](const fs::path& path) {
+    PredictionData predictions = ReadPredictionFile(path);
+    if (predictions.labels != test.labels || predictions.classes.size() != test.classes.size()) {
+      throw InputError(fmt::format("{}: is not of the images and classes of {}", path.string(),
+                                   test.path.string()));
+    }
+    return predictions;
+  };
   reader.With(before->at("file").get<std::string>(), [&](const fs::path& zero_shot) {
     reader.With(after->at("file").get<std::string>(), [&](const fs::path& tip) {
-      reader.With("test.h5", [&](const fs::path& test) {
-        const FeatureReader features(test);
-        const PredictionData first = ReadPredictionFile(zero_shot),
-                             second = ReadPredictionFile(tip);
-        for (const PredictionData* one : {&first, &second}) {
-          if (one->labels != features.about().labels ||
-              one->classes.size() != data.classes.size()) {
-            throw InputError(fmt::format("{}: is not of the images and classes of {}",
-                                         (one == &first ? zero_shot : tip).string(),
-                                         test.string()));
-          }
-        }
-        data.gallery = MakeGallery(first, second, features.about().paths, images, kGalleryItems);
-      });
+      data.gallery = MakeGallery(read(zero_shot), read(tip), test.paths, images, kGalleryItems);
     });
   });
 }
@@ -119,13 +114,14 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
     reader.With("sweep.h5", [&](const fs::path& path) { data.sweep = ReadSweepData(path); });
     ReadCurves(data, reader);
     const fs::path found = images.empty() ? TestImages(folder / "run.json", data.run) : images;
-    ReadGallery(data, reader, found);
     reader.With("test.h5", [&](const fs::path& path) {
-      if (FeatureReader(path).about().classes.size() != data.classes.size()) {
+      const FeatureReader test(path);
+      if (test.about().classes.size() != data.classes.size()) {
         throw InputError(
             fmt::format("{}: has other classes than {}", path.string(), results.string()));
       }
-      data.map = MapFeatures(path);
+      ReadGallery(data, reader, test.about(), found);
+      data.map = MapFeatures(test);
     });
     return 0;
   });

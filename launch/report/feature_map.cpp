@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "common/feature_file.h"
-
 namespace clipsweep {
 namespace {
 
@@ -13,13 +11,12 @@ constexpr std::int64_t kMostPoints = 2000;
 
 }  // namespace
 
-FeatureMap MapFeatures(const std::filesystem::path& features) {
-  const FeatureReader reader(features);
-  const FeatureSet& about = reader.about();
+FeatureMap MapFeatures(const FeatureReader& features) {
+  const FeatureSet& about = features.about();
   const std::int64_t step = (about.count + kMostPoints - 1) / kMostPoints;
   std::vector<float> rows;
   FeatureMap map;
-  reader.ForEachRow([&](std::int64_t row, std::span<const float> views) {
+  features.ForEachRow([&](std::int64_t row, std::span<const float> views) {
     if (row % step != 0) return;
     const auto plain = views.first(static_cast<std::size_t>(about.width));
     rows.insert(rows.end(), plain.begin(), plain.end());

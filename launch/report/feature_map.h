@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <vector>
+
+#include "common/feature_file.h"
 
 namespace clipsweep {
 
@@ -18,6 +19,6 @@ struct FeatureMap {
 
 // The first two principal components of the unit rows (the larger component of each axis is made
 // positive, so that the map is the same each time). Throws InputError.
-FeatureMap MapFeatures(const std::filesystem::path& features);
+FeatureMap MapFeatures(const FeatureReader& features);
 
 }  // namespace clipsweep
