@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/error.h"
+#include "common/feature_file.h"
 
 namespace clipsweep {
 
@@ -51,6 +52,7 @@ void WriteAdapterFile(const std::filesystem::path& path, const AdapterData& data
   file.Write("keys", {k, static_cast<hsize_t>(data.width)}, data.keys);
   file.Write("class_index", {k}, data.class_index);
   file.Write("cache_row", {k}, data.cache_row);
+  if (!data.image_sha256.empty()) file.Write(kImageHashes, data.image_sha256);
   file.Write("text", {data.classes.size(), static_cast<hsize_t>(data.width)}, data.text);
   file.Write("classes", data.classes);
   WriteHistory(file, data.history);
@@ -75,6 +77,7 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
   data.keys = file.Floats("keys");
   data.class_index = file.Int32s("class_index");
   data.cache_row = file.Int64s("cache_row");
+  if (file.Has(kImageHashes)) data.image_sha256 = file.Texts(kImageHashes);
   data.text = file.Floats("text");
   data.classes = file.Texts("classes");
   data.made_from = ReadProvenance(file);
@@ -82,6 +85,9 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
   if (shape.size() != 2 || data.class_index.size() != shape[0] ||
       data.cache_row.size() != shape[0]) {
     file.Fail("'keys', 'class_index' and 'cache_row' differ in length; train again");
+  }
+  if (!data.image_sha256.empty() && data.image_sha256.size() != shape[0]) {
+    file.Fail("its hashes of pictures are not one a key; train again");
   }
   data.width = static_cast<std::int64_t>(shape[1]);
   if (const auto text = file.Shape("text");

@@ -25,6 +25,7 @@ struct AdapterData {
   std::vector<float> keys;  // [K, D], classes in order; not unit length after training
   std::vector<std::int32_t> class_index;  // [K]
   std::vector<std::int64_t> cache_row;    // [K] row of the cache each key started from
+  std::vector<std::string> image_sha256;  // [K] of the pictures; empty when the cache has none
   std::vector<float> text;                // [C, D] unit rows, or as learned
   std::vector<std::string> classes;       // [C]
   double alpha = 0, beta = 0;

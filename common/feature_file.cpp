@@ -16,27 +16,22 @@ namespace {
 
 constexpr std::int64_t kPieceBytes = 4 << 20;
 
-// Finite and not of zero length.
-bool IsGood(std::span<const float> row) {
-  double sum = 0;
-  for (const double value : row) sum += value * value;
-  return std::isfinite(sum) && sum != 0;
-}
-
 }  // namespace
 
 void WriteSkipped(H5Writer& file, const std::vector<SkippedImage>& skipped) {
   if (skipped.empty()) return;
   std::vector<std::int64_t> indices;
-  std::vector<std::string> paths, reasons;
+  std::vector<std::string> paths, reasons, hashes;
   for (const SkippedImage& image : skipped) {
     indices.push_back(image.index);
     paths.push_back(image.path);
     reasons.push_back(image.reason);
+    hashes.push_back(image.sha256);
   }
   file.Write("skipped_index", {indices.size()}, indices);
   file.Write("skipped_path", paths);
   file.Write("skipped_reason", reasons);
+  file.Write("skipped_sha256", hashes);
 }
 
 std::vector<SkippedImage> ReadSkipped(const H5Reader& file) {
@@ -44,11 +39,15 @@ std::vector<SkippedImage> ReadSkipped(const H5Reader& file) {
   if (!file.Has("skipped_index")) return skipped;
   const auto indices = file.Int64s("skipped_index");
   const auto paths = file.Texts("skipped_path"), reasons = file.Texts("skipped_reason");
-  if (paths.size() != indices.size() || reasons.size() != indices.size()) {
+  const auto hashes = file.Has("skipped_sha256") ? file.Texts("skipped_sha256")
+                                                 : std::vector<std::string>(indices.size());
+  if (paths.size() != indices.size() || reasons.size() != indices.size() ||
+      hashes.size() != indices.size()) {
     file.Fail("the lists of skipped images differ in length");
   }
   for (std::size_t i = 0; i < indices.size(); ++i) {
-    skipped.push_back({indices[i], paths[i], reasons[i]});
+    if (indices[i] < 0) file.Fail("a skipped image has a number below 0");
+    skipped.push_back({indices[i], paths[i], reasons[i], hashes[i]});
   }
   return skipped;
 }
@@ -136,11 +135,12 @@ void FeatureReader::ForEachRow(const UseRow& use) const {
       const std::span<const float> all(row);
       hash.Row(all.first(width), all.subspan(width));
       for (std::size_t at = 0; at < row.size(); at += width) {
-        if (IsGood(all.subspan(at, width))) continue;
+        if (IsUsableRow(all.subspan(at, width))) continue;
         const auto number = static_cast<std::size_t>(first) + i;
-        file_.Fail(fmt::format(
-            "row {} ({}) is not finite or all zero; look at that image and extract again", number,
-            Printable(about_.paths[number])));
+        file_.Fail(
+            fmt::format("row {} ({}) is not finite, all zero or all but zero; look at that image "
+                        "and extract again",
+                        number, Printable(about_.paths[number])));
       }
       use(first + static_cast<std::int64_t>(i), all);
     }
@@ -169,6 +169,12 @@ FeatureSet ReadCacheFile(const std::filesystem::path& path) {
     MeanOfViews(views, {set.features.data() + static_cast<std::size_t>(row) * width, width});
   });
   return set;
+}
+
+bool IsUsableRow(std::span<const float> row) {
+  double sum = 0;
+  for (const double value : row) sum += value * value;
+  return std::isfinite(sum) && sum >= kLeastNorm * kLeastNorm;
 }
 
 void MeanOfViews(std::span<const float> views, std::span<float> mean) {

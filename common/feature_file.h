@@ -15,11 +15,13 @@
 namespace clipsweep {
 
 inline constexpr const char* kFeatureFormat = "clipsweep-features";
+inline constexpr const char* kImageHashes = "image_sha256";  // data set: text [N]
 
 struct SkippedImage {
   std::int64_t index;  // position in the image list, before anything was left out
   std::string path;
   std::string reason;
+  std::string sha256 = {};  // of the file's bytes; "" where it could not be opened
 };
 
 struct FeatureSet {
@@ -36,8 +38,8 @@ struct FeatureSet {
   std::filesystem::path path;
 };
 
-// The three data sets skipped_index, skipped_path and skipped_reason; nothing when the list is
-// empty.
+// The data sets skipped_index, skipped_path, skipped_reason and skipped_sha256; nothing when the
+// list is empty.
 void WriteSkipped(H5Writer& file, const std::vector<SkippedImage>& skipped);
 std::vector<SkippedImage> ReadSkipped(const H5Reader& file);
 
@@ -85,6 +87,11 @@ FeatureSet ReadFeatureFile(const std::filesystem::path& path);
 
 // The same file as a cache: each row is the mean of its image's views.
 FeatureSet ReadCacheFile(const std::filesystem::path& path);
+
+// A row of features that can be scaled to unit length and mean something: finite, and not shorter
+// than kLeastNorm (CLIP's own are about 10 long, normalised ones 1).
+inline constexpr double kLeastNorm = 1e-6;
+bool IsUsableRow(std::span<const float> row);
 
 // Mean of `views` [V, D] into `mean` [D], in double precision inside.
 void MeanOfViews(std::span<const float> views, std::span<float> mean);

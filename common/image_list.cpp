@@ -11,6 +11,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/file_stamp.h"
 #include "common/liveness.h"
 #include "common/log.h"
 #include "common/sha256.h"
@@ -81,15 +82,16 @@ std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) 
   return entries;
 }
 
-std::string Fingerprint(const ImageList& list) {
-  Sha256 hash;
+void Fingerprint(ImageList& list) {
+  Sha256 hash, sizes;
   for (const std::string& name : list.classes) hash.Update(name + "\n");
   for (std::size_t i = 0; i < list.paths.size(); ++i) {
     MadeProgress();
-    hash.Update(fmt::format("{}\t{}\t{}\n", list.paths[i], list.labels[i],
-                            fs::file_size(list.root / list.paths[i])));
+    hash.Update(fmt::format("{}\t{}\n", list.paths[i], list.labels[i]));
+    sizes.Update(fmt::format("{}\n", StampOf(list.root / list.paths[i]).size));
   }
-  return hash.Hex();
+  list.sha256 = hash.Hex();
+  list.sizes_sha256 = sizes.Hex();
 }
 
 }  // namespace
@@ -147,7 +149,7 @@ ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
                                    root.string(), Printable(list.classes[c])));
     }
   }
-  list.sha256 = Fingerprint(list);
+  Fingerprint(list);
   return list;
 }
 

@@ -14,7 +14,8 @@ struct ImageList {
   std::vector<std::string> paths;    // [N] relative to root
   std::vector<std::int32_t> labels;  // [N]
   std::vector<std::string> classes;  // [C]
-  std::string sha256;                // of classes, paths, labels and file sizes
+  std::string sha256;                // of classes, paths and labels
+  std::string sizes_sha256;          // of the files' sizes: whether ranks see the same files
 
   std::int64_t size() const { return static_cast<std::int64_t>(paths.size()); }
 };

@@ -60,6 +60,7 @@ std::string Difference(const Provenance& before, const Provenance& now) {
   for (const auto& entry : now) names.insert(entry.first);
   std::string text;
   for (const std::string& name : names) {
+    if (name == kImagesSha256 && before.count(name) != now.count(name)) continue;
     if (Value(before, name) == Value(now, name)) continue;
     text += fmt::format("{}{} was {}, now {}", text.empty() ? "" : "; ", name, Value(before, name),
                         Value(now, name));

@@ -15,6 +15,10 @@ inline constexpr const char* kVersion = CLIPSWEEP_VERSION;
 
 using Provenance = std::map<std::string, std::string>;
 
+// The hash of all pictures' bytes, in features.h5. It is known only once they have been read, so
+// Difference compares it only where both sides have it.
+inline constexpr const char* kImagesSha256 = "images_sha256";
+
 // Attributes every file has: format ("clipsweep-features"), format_version, program_version.
 void WriteHeader(H5Writer& file, const std::string& format, const Provenance& made_from);
 // Throws InputError when `file` is of another format or a version this program does not know.

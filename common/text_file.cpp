@@ -55,7 +55,8 @@ TextSet ReadTextFile(const std::filesystem::path& path) {
   return set;
 }
 
-std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features) {
+std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features,
+                               const Allowed& allowed, Oddities& oddities) {
   if (text.width != features.width) {
     throw InputError(fmt::format(
         "{}: text rows are {} wide but the features of {} are {}; make both with the same model",
@@ -69,10 +70,19 @@ std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features) 
   const bool by_position = matched == 0 && text.classes == text.classnames &&
                            text.classes.size() == features.classes.size();
   if (by_position) {
-    LogWarning(
-        "{}: no class name matches the folders of {}; rows are taken in file order ('{}' is '{}')",
-        text.path.string(), features.path.string(), Printable(features.classes.front()),
-        Printable(text.classnames.front()));
+    const std::string what = fmt::format(
+        "no class of text has the name of a class of the features: '{}' is taken for "
+        "'{}', and so on in file order",
+        Printable(text.classnames.front()), Printable(features.classes.front()));
+    if (!allowed.by_position) {
+      throw InputError(fmt::format(
+          "{}, {}: no class has the same name in both ('{}' and '{}' stand first); write "
+          "folder<TAB>name into --classnames and encode again, or give --match-by-position if both "
+          "are in one order",
+          text.path.string(), features.path.string(), Printable(text.classnames.front()),
+          Printable(features.classes.front())));
+    }
+    oddities.by_position.push_back(what);
   }
   const auto d = static_cast<std::size_t>(text.width);
   std::vector<float> rows(features.classes.size() * d);

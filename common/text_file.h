@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/feature_file.h"
+#include "common/oddities.h"
 #include "common/provenance.h"
 
 namespace clipsweep {
@@ -32,8 +33,9 @@ void WriteTextFile(const std::filesystem::path& path, const TextSet& set);
 TextSet ReadTextFile(const std::filesystem::path& path);
 
 // The rows of `text` in the class order of `features`: matched by folder name, else by class name,
-// else, when there are equally many of both and the text has no folder names, by position. Throws
-// InputError.
-std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features);
+// else, when there are equally many of both, the text has no folder names and it is allowed, by
+// position, which is added to `oddities`. Throws InputError.
+std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features,
+                               const Allowed& allowed, Oddities& oddities);
 
 }  // namespace clipsweep

@@ -14,9 +14,11 @@
 #include "common/liveness.h"
 #include "common/log.h"
 #include "common/progress.h"
+#include "common/shared_pictures.h"
 #include "common/stage_output.h"
 #include "extract/augment.h"
 #include "extract/bad_images.h"
+#include "extract/merge_shards.h"
 #include "extract/preprocess.h"
 #include "extract/shard_encoder.h"
 
@@ -35,18 +37,12 @@ std::string Colours(const ModelConfig& model) {
 
 Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
                           const ExtractPlan& plan) {
-  const ModelConfig& model = plan.checkpoint->config();
-  Provenance made_from{
-      {"model", model.name},
-      {"model_sha256", plan.checkpoint->sha256()},
-      {"preprocess", fmt::format("{}-{}{}", kPreprocessName, model.image_size, Colours(model))},
-      {"list_sha256", plan.list.sha256},
-      {"activation", plan.checkpoint->ActivationName()},
-      {"heads", std::to_string(model.vision_heads)},
-      {"precision", config.model.precision},
-      {"dtype", std::string(FloatKindName(config.dtype))},
-      {"batch", std::to_string(plan.batch)},
-      {"device_kind", compute.kind()}};
+  Provenance made_from = MakingOf(*plan.checkpoint, config.model);
+  made_from.insert({{"list_sha256", plan.list.sha256},
+                    {"heads", std::to_string(plan.checkpoint->config().vision_heads)},
+                    {"dtype", std::string(FloatKindName(config.dtype))},
+                    {"batch", std::to_string(plan.batch)},
+                    {"device_kind", compute.kind()}});
   if (plan.views > 1) {
     made_from["views"] = fmt::format("{} {} seed {}", plan.views, kAugmentName, config.seed);
   }
@@ -54,6 +50,15 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
 }
 
 }  // namespace
+
+Provenance MakingOf(const Checkpoint& checkpoint, const ModelOptions& options) {
+  const ModelConfig& model = checkpoint.config();
+  return {{"model", model.name},
+          {"model_sha256", checkpoint.sha256()},
+          {"preprocess", fmt::format("{}-{}{}", kPreprocessName, model.image_size, Colours(model))},
+          {"activation", checkpoint.ActivationName()},
+          {"precision", options.precision}};
+}
 
 ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute) {
   if (config.decode_workers < 0 || config.decode_workers > 4096) {
@@ -80,73 +85,6 @@ ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute)
 
 namespace {
 
-// Joins the shards into OUT in list order without holding all features in memory.
-ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const ShardStore& store) {
-  const auto width = static_cast<std::size_t>(plan.width);
-  std::vector<std::int32_t> labels;
-  std::vector<std::string> paths;
-  std::vector<SkippedImage> skipped;
-  FeatureHash content(plan.views);
-  const auto read = [&](std::int64_t shard) {
-    auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
-    if (!part) {
-      throw InputError(
-          fmt::format("{}.parts: shard {} is not there or incomplete; --out must be in a folder "
-                      "that every rank sees",
-                      config.out.string(), shard));
-    }
-    return std::move(*part);
-  };
-  for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
-    const Shard part = read(shard);
-    for (std::size_t at = 0; at < part.features.size();) {
-      const std::span<const float> row(part.features.data() + at,
-                                       static_cast<std::size_t>(plan.row_width()));
-      content.Row(row.first(width), row.subspan(width));
-      at += row.size();
-    }
-    for (std::int64_t row : part.rows) {
-      labels.push_back(plan.list.labels.at(static_cast<std::size_t>(row)));
-      paths.push_back(plan.list.paths.at(static_cast<std::size_t>(row)));
-    }
-    skipped.insert(skipped.end(), part.skipped.begin(), part.skipped.end());
-  }
-  if (labels.empty()) {
-    throw InputError(fmt::format("{}: not one image could be read", config.images.string()));
-  }
-  H5Writer file(config.out);
-  WriteHeader(file, kFeatureFormat, plan.made_from);
-  file.Attribute("content_sha256", content.Hex(labels));
-  const std::size_t further = static_cast<std::size_t>(plan.row_width()) - width;
-  file.CreateRows("features", labels.size(), width, config.dtype);
-  if (plan.views > 1) {
-    file.Attribute("views", plan.views);
-    file.CreateRows("views", labels.size(), further, config.dtype);
-  }
-  hsize_t first = 0;
-  for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
-    const Shard part = read(shard);
-    std::vector<float> plain, views;
-    for (auto row = part.features.begin(); row != part.features.end();) {
-      plain.insert(plain.end(), row, row + plan.width);
-      views.insert(views.end(), row + plan.width, row + plan.row_width());
-      row += plan.row_width();
-    }
-    file.AppendRows("features", first, width, plain);
-    if (plan.views > 1) file.AppendRows("views", first, further, views);
-    first += part.rows.size();
-  }
-  file.Write("labels", {labels.size()}, labels);
-  file.Write("paths", paths);
-  file.Write("classes", plan.list.classes);
-  WriteSkipped(file, skipped);
-  file.Commit();
-  ExtractResult result;
-  result.images = static_cast<std::int64_t>(labels.size());
-  result.skipped = static_cast<std::int64_t>(skipped.size());
-  return result;
-}
-
 ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   ExtractResult result;
   const H5Reader file(config.out);
@@ -156,7 +94,47 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   result.views = plan.views;
   result.classes = static_cast<std::int64_t>(plan.list.classes.size());
   result.sha256 = file.seal();
+  if (file.Has(kImageHashes)) {
+    result.duplicates =
+        FindDuplicates(file.Texts(kImageHashes), file.Int32s("labels"), file.Texts("paths"));
+  }
   return result;
+}
+
+void SayDuplicates(const ExtractConfig& config, const Duplicates& found) {
+  if (found.pictures == 0) return;
+  LogWarning(
+      "{}: {} pictures are the same as an earlier one, {} of them in another class ({} and {})",
+      config.images.string(), found.pictures, found.across_classes, Printable(found.example.first),
+      Printable(found.example.second));
+}
+
+// Whether the pictures are still those of the file that is up to date by its provenance. Throws
+// AgreedError when they are not and such a file is to be kept. Collective.
+bool HasTheSamePictures(const ExtractConfig& config, const ExtractPlan& plan,
+                        const Compute& compute, Comm& comm) {
+  EnterStage("extract: look at pictures");
+  const std::string changed = CheckContent(plan.list, config.out, compute, comm);
+  Agree(comm, [&] {
+    if (changed.empty()) return;
+    if (config.if_present == IfPresent::kReuse) {
+      throw InputError(fmt::format("{}: {} since it was made; give --fresh to replace it",
+                                   config.out.string(), changed));
+    }
+    if (comm.is_root()) LogInfo("{}: {}; it is made again", config.out.string(), changed);
+  });
+  return changed.empty();
+}
+
+// The shard, unless one of its pictures is another one now.
+std::optional<Shard> ReadValidShard(const ExtractPlan& plan, const ShardStore& store,
+                                    std::int64_t shard) {
+  auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
+  if (!part) return part;
+  const auto changed = ChangedPictures(plan.list, shard * plan.shard_images, part->pictures);
+  if (changed.empty()) return part;
+  LogWarning("{}; shard {} is computed again", DescribeChanged(plan.list, changed), shard);
+  return std::nullopt;
 }
 
 // What was made with `skip` is not what `fail` asks for.
@@ -179,13 +157,28 @@ std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
   return std::min(kMostShardImages, (wanted + batch - 1) / batch * batch);
 }
 
+Provenance ExtractProvenance(const ExtractConfig& config, const Compute& compute) {
+  const ExtractPlan plan = MakeExtractPlan(config, compute);
+  Provenance made_from = plan.made_from;
+  if (!std::filesystem::exists(config.out)) return made_from;
+  const H5Reader file(config.out);
+  CheckHeader(file, kFeatureFormat);
+  if (!Difference(ReadProvenance(file), made_from).empty()) return made_from;
+  SelfComm alone;
+  const std::string changed = CheckContent(plan.list, config.out, compute, alone);
+  if (!changed.empty()) made_from[kImagesSha256] = changed;
+  return made_from;
+}
+
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("extract: plan");
   ExtractPlan plan;
   Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
   EnterStage("extract: output");
-  const StageOutput output =
+  RequireSameOnAllRanks(comm, {{"sizes of the pictures", plan.list.sizes_sha256}});
+  StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
+  if (output.up_to_date) output.up_to_date = HasTheSamePictures(config, plan, compute, comm);
   const ShardStore store(config.out, plan.made_from, config.dtype, plan.shard_images);
   Agree(comm, [&] {
     if (comm.is_root() && !output.up_to_date) {
@@ -199,6 +192,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
       RefuseSkipped(config, result.skipped);
       BadImages(config).Add(result.skipped);
     });
+    if (comm.is_root()) SayDuplicates(config, result.duplicates);
     result.reused_output = true;
     return result;
   }
@@ -209,7 +203,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::vector<std::int64_t> done(static_cast<std::size_t>(plan.shards), 0);
   Agree(comm, [&] {
     for (std::int64_t shard : ItemsOfRank(plan.shards, comm)) {
-      const auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
+      const auto part = ReadValidShard(plan, store, shard);
       if (part) {
         RefuseSkipped(config, static_cast<std::int64_t>(part->skipped.size()));
         bad += static_cast<std::int64_t>(part->skipped.size());
@@ -263,10 +257,11 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   std::int64_t found = bad_images.count() - bad;
   Agree(comm, [] {});  // every shard is on disk
   comm.SumInt64(std::span(&found, 1));
+  MergedShards merged;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     BadImages(config).Add(bad + found);
-    const ExtractResult merged = Merge(config, plan, store);
+    merged = MergeShards(config, plan, store);
     store.RemoveAll();
     if (merged.skipped > 0) {
       LogWarning("extract: {} of {} images could not be read and were left out; {} lists them",
@@ -275,6 +270,8 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   });
   EnterStage("extract: result");
   Agree(comm, [&] { result = Describe(config, plan); });
+  if (comm.is_root()) SayDuplicates(config, result.duplicates);
+  if (comm.is_root()) WriteTimes(config.out, result.sha256, merged.stamps);
   std::vector<std::int64_t> microseconds = {static_cast<std::int64_t>(times.decode_seconds * 1e6),
                                             static_cast<std::int64_t>(times.encode_seconds * 1e6)};
   comm.SumInt64(microseconds);

@@ -12,6 +12,8 @@
 #include "common/device.h"
 #include "common/hdf5_file.h"
 #include "common/provenance.h"
+#include "common/shared_pictures.h"
+#include "extract/checkpoint.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -55,9 +57,18 @@ struct ExtractResult {
   double decode_seconds = 0;  // of this run, summed over ranks and threads
   double encode_seconds = 0;
   double pipeline_seconds = 0;  // from the first image to the last shard, of the slowest rank
+  Duplicates duplicates;        // the same picture more than once
   bool reused_output = false;   // OUT was there already, made from the same input
   std::string sha256;           // of the file's sealed bytes
 };
+
+// model, model_sha256, preprocess, activation, precision: what features of this checkpoint say of
+// how they are made.
+Provenance MakingOf(const Checkpoint& checkpoint, const ModelOptions& options);
+
+// What the file would be made from; where OUT is there already and its pictures have changed, the
+// value of images_sha256 says which. Throws Error naming the option or file.
+Provenance ExtractProvenance(const ExtractConfig& config, const Compute& compute);
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm);
 

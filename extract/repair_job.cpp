@@ -18,6 +18,8 @@
 #include "common/hdf5_file.h"
 #include "common/liveness.h"
 #include "common/log.h"
+#include "common/workers.h"
+#include "extract/picture_content.h"
 #include "extract/shard_encoder.h"
 #include "extract/shard_store.h"
 
@@ -110,7 +112,7 @@ ExtractConfig JobOf(const RepairConfig& config, const Remains& remains) {
 
 // In the child: writes every shard all of whose rows can be read. Sends a line for each.
 void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& store,
-             const Send& send) {
+             const std::vector<PictureRecord>& pictures, const Send& send) {
   const H5Reader file(path, Seal::kCheckedBefore);
   const auto skipped = ReadSkipped(file);
   std::set<std::int64_t> left_out;
@@ -122,6 +124,7 @@ void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& st
     Shard shard;
     const std::int64_t first = number * plan.shard_images, end = first + plan.ImagesIn(number);
     for (std::int64_t image = first; image < end; ++image) {
+      shard.pictures.push_back(pictures[static_cast<std::size_t>(image)]);
       if (!left_out.contains(image)) shard.rows.push_back(image);
     }
     for (const SkippedImage& image : skipped) {
@@ -150,6 +153,28 @@ void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& st
   }
 }
 
+std::vector<PictureRecord> RecordPictures(const ImageList& list, const Compute& compute) {
+  std::vector<PictureRecord> pictures(static_cast<std::size_t>(list.size()));
+  WorkerPool(compute.workers).Run(list.size(), [&](std::int64_t image, int) {
+    const auto at = static_cast<std::size_t>(image);
+    pictures[at] = RecordPicture(list.root / list.paths[at]);
+  });
+  return pictures;
+}
+
+void RefuseOtherPictures(const fs::path& damaged, const Remains& remains,
+                         const std::vector<PictureRecord>& pictures) {
+  const auto was = remains.made_from.find(kImagesSha256);
+  if (was == remains.made_from.end()) return;
+  std::vector<std::string> hashes;
+  for (const PictureRecord& picture : pictures) hashes.push_back(picture.sha256);
+  if (PicturesSha256(hashes) == was->second) return;
+  throw InputError(
+      fmt::format("{}: was made from other input: the pictures have the same names but not all the "
+                  "same content; give those it was made from",
+                  damaged.string()));
+}
+
 // Rank 0. Throws InputError when model or images are others.
 void PrepareShards(const fs::path& damaged, const ExtractConfig& job, const Compute& compute,
                    const Remains& remains) {
@@ -159,12 +184,15 @@ void PrepareShards(const fs::path& damaged, const ExtractConfig& job, const Comp
     throw InputError(fmt::format("{}: was made from other input: {}; give what it was made from",
                                  damaged.string(), Printable(difference)));
   }
+  const std::vector<PictureRecord> pictures = RecordPictures(plan.list, compute);
+  RefuseOtherPictures(damaged, remains, pictures);
   const OutputLock lock(job.out);
   const ShardStore store(job.out, plan.made_from, job.dtype, plan.shard_images);
   store.Prepare(/*fresh=*/true);
   // What a crash of HDF5 over a damaged file leaves is sealed shards and perhaps one temporary.
-  const ChildResult child = RunInChild(
-      [&](const Send& send) { Salvage(damaged, plan, store, send); }, kSalvageSilenceSeconds);
+  const ChildResult child =
+      RunInChild([&](const Send& send) { Salvage(damaged, plan, store, pictures, send); },
+                 kSalvageSilenceSeconds);
   if (!child.ended) LogWarning("{}: not all sound rows could be saved", damaged.string());
 }
 
@@ -225,6 +253,7 @@ RepairResult RunRepair(const RepairConfig& config, const Compute& compute, Comm&
     }
     const OutputLock lock(path);
     CommitFile(job.out, path);
+    RemoveTemporary(TimesOf(job.out));  // of a name that is gone; the next run reads the pictures
   });
   result.shards = made.shards_computed + made.shards_reused;
   result.shards_computed = made.shards_computed;

@@ -8,6 +8,7 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/sha256.h"
 #include "extract/augment.h"
 #include "extract/batch_encoders.h"
 #include "extract/image_decode.h"
@@ -49,8 +50,10 @@ PipelineTimes ShardEncoder::Run(
 std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
                                  std::uint8_t* pixels) const {
   const auto path = plan_.PathOf(image);
+  const FileStamp stamp = StampOf(path);
   // A file that cannot be read stops the run: it says nothing about the picture.
   const std::string bytes = ReadFile(path, kMaxImageBytes);
+  if (view == 0) Keep(image, {Sha256Hex(bytes), Settled(stamp)});
   try {
     const int n = plan_.checkpoint->config().image_size;
     const Image whole = DecodeImage(bytes);
@@ -65,6 +68,17 @@ std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
   }
 }
 
+void ShardEncoder::Keep(std::int64_t image, PictureRecord record) const {
+  const std::lock_guard lock(mutex_);
+  records_[image] = std::move(record);
+}
+
+PictureRecord ShardEncoder::Take(std::int64_t image) const {
+  const std::lock_guard lock(mutex_);
+  auto node = records_.extract(image);
+  return node.empty() ? PictureRecord{} : std::move(node.mapped());
+}
+
 Shard ShardEncoder::Collect(const ShardRange& range, std::vector<float> features,
                             std::vector<std::string> reasons) const {
   Shard shard;
@@ -72,21 +86,21 @@ Shard ShardEncoder::Collect(const ShardRange& range, std::vector<float> features
   for (std::int64_t i = 0; i < range.count / plan_.views; ++i) {
     const std::int64_t image = range.first / plan_.views + i;
     std::string& reason = reasons[static_cast<std::size_t>(i * plan_.views)];
+    shard.pictures.push_back(Take(image));
     if (!reason.empty()) {
       LogWarning("{}: {}; left out", Printable(plan_.PathOf(image).string()), Printable(reason));
-      shard.skipped.push_back(
-          {image, plan_.list.paths[static_cast<std::size_t>(image)], std::move(reason)});
+      shard.skipped.push_back({image, plan_.list.paths[static_cast<std::size_t>(image)],
+                               std::move(reason), shard.pictures.back().sha256});
       continue;
     }
     const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * width);
     for (auto view = row; view != row + width; view += plan_.width) {
-      double sum = 0;
-      for (std::int64_t d = 0; d < plan_.width; ++d) sum += std::abs(view[d]);
-      if (!std::isfinite(sum) || sum == 0) {
-        throw InputError(fmt::format("{}: its features are {}; check the checkpoint and this image",
-                                     Printable(plan_.PathOf(image).string()),
-                                     sum == 0 ? "all zero" : "not finite"));
-      }
+      const std::span<const float> values(&*view, static_cast<std::size_t>(plan_.width));
+      if (IsUsableRow(values)) continue;
+      const bool finite = std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
+      throw InputError(fmt::format("{}: its features are {}; check the checkpoint and this image",
+                                   Printable(plan_.PathOf(image).string()),
+                                   finite ? "zero or nearly so" : "not finite"));
     }
     shard.rows.push_back(image);
     shard.features.insert(shard.features.end(), row, row + width);

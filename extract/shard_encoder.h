@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/image_list.h"
@@ -58,10 +60,15 @@ class ShardEncoder {
   std::string Decode(std::int64_t image, std::int64_t view, std::uint8_t* pixels) const;
   Shard Collect(const ShardRange& range, std::vector<float> features,
                 std::vector<std::string> reasons) const;
+  // What Decode knows of an image until its shard is collected.
+  void Keep(std::int64_t image, PictureRecord record) const;
+  PictureRecord Take(std::int64_t image) const;
 
   const ExtractConfig& config_;
   const Compute& compute_;
   const ExtractPlan& plan_;
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<std::int64_t, PictureRecord> records_;
 };
 
 }  // namespace clipsweep

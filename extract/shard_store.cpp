@@ -13,6 +13,23 @@ namespace clipsweep {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Whether a row is the same but for rounding: numbers beyond half precision's range become
+// infinite, those below it zero or coarse.
+bool KeepsItsDirection(std::span<const float> row, std::span<const float> rounded) {
+  constexpr double kMostError = 0.005;  // of the row's length; of a row in range it is below 0.0005
+  double error = 0, length = 0;
+  for (std::size_t d = 0; d < row.size(); ++d) {
+    const double value = row[d], difference = value - rounded[d];
+    error += difference * difference;
+    length += value * value;
+  }
+  return error <= kMostError * kMostError * length;
+}
+
+}  // namespace
+
 ShardStore::ShardStore(const fs::path& out, Provenance made_from, FloatKind kind,
                        std::int64_t shard_images)
     : folder_(out.string() + ".parts"),
@@ -56,11 +73,16 @@ void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t wi
   std::vector<float> features = content.features;
   if (kind_ == FloatKind::kF16) {
     RoundToHalf(features);  // to nearest even; HDF5's own conversion rounds otherwise
-    for (std::size_t i = 0; i < features.size(); ++i) {
-      if (std::isfinite(features[i])) continue;
+    for (std::size_t i = 0; i < content.rows.size(); ++i) {
+      const auto row = [&](const std::vector<float>& all) {
+        return std::span(all).subspan(i * static_cast<std::size_t>(width),
+                                      static_cast<std::size_t>(width));
+      };
+      if (KeepsItsDirection(row(content.features), row(features))) continue;
       throw InputError(
-          fmt::format("--dtype f16: image {} has a feature of {}, beyond half precision; use f32",
-                      content.rows[i / static_cast<std::size_t>(width)], content.features[i]));
+          fmt::format("--dtype f16: the features of image {} are too large or too small for half "
+                      "precision; use f32",
+                      content.rows[i]));
     }
   }
   H5Writer file(PathOf(shard));
@@ -68,6 +90,14 @@ void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t wi
   file.Write("rows", {content.rows.size()}, content.rows);
   file.Write("features", {content.rows.size(), static_cast<hsize_t>(width)}, features, kind_);
   WriteSkipped(file, content.skipped);
+  std::vector<std::string> hashes;
+  std::vector<FileStamp> stamps;
+  for (const PictureRecord& picture : content.pictures) {
+    hashes.push_back(picture.sha256);
+    stamps.push_back(picture.stamp);
+  }
+  file.Write(kImageHashes, hashes);
+  file.Write("times", {stamps.size(), 3}, FlattenStamps(stamps));
   file.Commit();
 }
 
@@ -79,8 +109,15 @@ std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width,
   content.rows = file.Int64s("rows");
   content.features = file.Floats("features");
   content.skipped = ReadSkipped(file);
-  if (content.features.size() != content.rows.size() * static_cast<std::size_t>(width)) {
+  const auto hashes = file.Texts(kImageHashes);
+  const auto stamps = UnflattenStamps(file.Int64s("times"));
+  if (content.features.size() != content.rows.size() * static_cast<std::size_t>(width) ||
+      hashes.size() != content.rows.size() + content.skipped.size() ||
+      stamps.size() != hashes.size()) {
     file.Fail("its parts do not fit together; remove it and run again");
+  }
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    content.pictures.push_back({hashes[i], stamps[i]});
   }
   // Rows and skipped images together must be the shard's range, each once.
   std::vector<std::int64_t> held = content.rows;

@@ -52,12 +52,12 @@ Plan MakePlan(const EvaluateConfig& config, const Compute& compute) {
   Plan plan;
   FeatureSet features = ReadFeatureFile(config.features);
   const bool has_cache = !config.cache.empty();
-  plan.inputs =
-      LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features, has_cache);
+  plan.inputs = LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features,
+                           has_cache ? "cache" : "features", config.allowed);
   plan.made_from = plan.inputs.made_from;
   plan.made_from["features_sha256"] = features.content_sha256;
   plan.made_from["device_kind"] = compute.kind();
-  plan.test = LoadQueries(plan.inputs, std::move(features));
+  plan.test = LoadQueries(plan.inputs, std::move(features), "features");
   if (config.adapter.empty()) {
     plan.adapter = Untrained(config, plan.inputs);
   } else {
@@ -68,7 +68,9 @@ Plan MakePlan(const EvaluateConfig& config, const Compute& compute) {
       throw InputError(fmt::format("{}: was trained on other classes or features than {}",
                                    config.adapter.string(), config.features.string()));
     }
+    plan.inputs.files.push_back({"adapter", config.adapter, plan.adapter.made_from});
   }
+  RequireTogether(plan.inputs, config.allowed, plan.made_from);
   if (has_cache) {
     plan.made_from["alpha"] = fmt::format("{}", config.alpha);
     plan.made_from["beta"] = fmt::format("{}", config.beta);

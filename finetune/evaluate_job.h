@@ -8,6 +8,7 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "common/oddities.h"
 #include "common/provenance.h"
 #include "sweep/problem.h"
 
@@ -20,6 +21,7 @@ struct EvaluateConfig {
   double alpha = 0, beta = 0;
   std::int64_t shots = 0;  // 0: all keys
   std::int64_t subset_seed = 1;
+  Allowed allowed;
   IfPresent if_present = IfPresent::kReuse;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "common/error.h"
+#include "common/feature_file.h"
 #include "common/liveness.h"
 #include "common/log.h"
 #include "common/stage_output.h"
@@ -27,6 +28,17 @@ FinetuneResult FromFile(const AdapterData& data, const std::string& seal) {
   result.tuned_on = data.tuned_on;
   result.sha256 = seal;
   return result;
+}
+
+// Of the pictures at `rows` of the cache; empty when it has none.
+std::vector<std::string> HashesOf(const std::filesystem::path& cache,
+                                  const std::vector<std::int64_t>& rows) {
+  std::vector<std::string> hashes;
+  const H5Reader file(cache, Seal::kCheckedBefore);
+  if (!file.Has(kImageHashes)) return hashes;
+  const std::vector<std::string> all = file.Texts(kImageHashes);
+  for (const std::int64_t row : rows) hashes.push_back(all.at(static_cast<std::size_t>(row)));
+  return hashes;
 }
 
 constexpr std::pair<Select, const char*> kSelects[] = {
@@ -65,10 +77,11 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
                      {config.resume, config.if_present == IfPresent::kRecompute,
                       config.if_present == IfPresent::kReplaceIfOther, config.save_every},
                      comm);
-    const AdapterData data = Train(config, plan, compute, store, comm);
+    AdapterData data = Train(config, plan, compute, store, comm);
     EnterStage("finetune: write");
     Agree(comm, [&] {
       if (!comm.is_root()) return;
+      data.image_sha256 = HashesOf(config.cache, data.cache_row);
       WriteAdapterFile(config.out, data);
       store.Remove();
     });
@@ -78,6 +91,7 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
   Agree(comm, [&] { result = FromFile(ReadAdapterFile(config.out), CheckSeal(config.out)); });
   result.reused_output = output.up_to_date;
   result.shots = plan.subset.shots;
+  result.oddities = plan.inputs.oddities;
   result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
   return result;
 }

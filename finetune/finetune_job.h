@@ -10,6 +10,7 @@
 #include "common/adapter_file.h"
 #include "common/comm.h"
 #include "common/device.h"
+#include "common/oddities.h"
 #include "common/provenance.h"
 #include "finetune/class_block.h"
 #include "sweep/grid_engine.h"
@@ -35,6 +36,7 @@ struct FinetuneConfig {
   Learn learn;
   std::int64_t seed = 1;  // of the order of samples
   IfPresent if_present = IfPresent::kReuse;
+  Allowed allowed;
   bool resume = false;                           // take up what an interrupted training saved
   std::chrono::milliseconds save_every{10'000};  // at the ends of epochs; 0: never
 };
@@ -47,6 +49,7 @@ struct FinetuneResult {
   std::int64_t selected_epoch = 0, select_samples = 0;
   std::vector<EpochRecord> history;
   std::string tuned_on;  // "val", "split", "test" or "none"
+  Oddities oddities;
   bool reused_output = false;
   std::string sha256;
 };

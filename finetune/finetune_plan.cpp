@@ -51,6 +51,8 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
           sweep.made_from.at("tune_sha256") == plan.made_from.at("features_sha256");
       plan.tuned_on = on_test ? "test" : sweep.tuned_on;
       plan.made_from["tune_sha256"] = sweep.made_from.at("tune_sha256");
+      plan.inputs.oddities.Add(RecordedOddities(sweep.made_from));
+      RecordOddities(plan.inputs.oddities, plan.made_from);
       return;
     }
   }
@@ -113,8 +115,8 @@ void CheckFinetuneNumbers(const FinetuneConfig& config) {
 TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
   CheckFinetuneNumbers(config);
   TrainPlan plan;
-  plan.inputs = LoadInputs(config.text, ReadTrainingImages(config.cache, plan.views),
-                           /*is_cache=*/true);
+  plan.inputs = LoadInputs(config.text, ReadTrainingImages(config.cache, plan.views), "cache",
+                           config.allowed);
   if (config.shots > MostKeys(plan.inputs)) {
     throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
                                  config.shots, config.cache.string(), MostKeys(plan.inputs)));
@@ -128,15 +130,16 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
     if (config.val.empty())
       throw UsageError("--select val: give the validation features with --val");
     FeatureSet val = ReadFeatureFile(config.val);
-    if (val.content_sha256 == test.content_sha256) {
+    if (val.content_sha256 == test.content_sha256 && !config.allowed.overlap) {
       throw InputError(fmt::format(
           "{}: --val holds the same images as --features; give other images, or --select test",
           config.val.string()));
     }
     plan.made_from["select_sha256"] = val.content_sha256;
-    plan.val = LoadQueries(plan.inputs, std::move(val));
+    plan.val = LoadQueries(plan.inputs, std::move(val), "val");
   }
-  plan.test = LoadQueries(plan.inputs, std::move(test));
+  plan.test = LoadQueries(plan.inputs, std::move(test), "features");
+  RequireTogether(plan.inputs, config.allowed, plan.made_from);
   TakePoint(config, plan);
   if (config.learn.beta && plan.beta == 0) {
     throw InputError("--learn beta: starts at a beta above 0, this is 0");
@@ -160,9 +163,7 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
   set("patience", config.patience);
   set("learn", config.learn.Names());
   plan.made_from["tuned_on"] = plan.tuned_on;
-  if (!plan.inputs.model_sha256.empty()) {
-    plan.made_from["model_sha256"] = plan.inputs.model_sha256;
-  }
+  InheritMaking(plan.inputs.files.front().made_from, plan.made_from);
   return plan;
 }
 

@@ -73,7 +73,14 @@ class ExtractCommand final : public Command {
                    {"decode_seconds", result.decode_seconds},
                    {"encode_seconds", result.encode_seconds},
                    {"pipeline_seconds", result.pipeline_seconds},
+                   {"duplicates",
+                    {{"pictures", result.duplicates.pictures},
+                     {"across_classes", result.duplicates.across_classes}}},
                    {"sha256", result.sha256}};
+    if (result.duplicates.pictures > 0) {
+      output.json["duplicates"]["example"] = {result.duplicates.example.first,
+                                              result.duplicates.example.second};
+    }
     return output;
   }
 

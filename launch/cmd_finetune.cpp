@@ -46,6 +46,8 @@ class FinetuneCommand final : public Command {
         ("save-every", Default(&save_every_), "seconds between savings, at the ends of epochs; 0: none")
         ("fresh", Switch(&fresh_), "replace an output made otherwise, drop what was saved");
     // clang-format on
+    AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kOverlap, AllowOption::kByPosition},
+                    &config_.allowed);
   }
 
   void Prepare(const CommonOptions& common) override {
@@ -109,6 +111,7 @@ class FinetuneCommand final : public Command {
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)},
         {"sha256", result.sha256}};
     NoteSkipped(context, {cache_, features_, val_}, output);
+    NoteOddities(context, result.oddities, output);
     return output;
   }
 

@@ -21,10 +21,12 @@ class ZeroshotCommand final : public Command {
         ("features", Required(&features_), "features to classify")
         ("text", Required(&text_), "text weights");
     // clang-format on
+    AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kByPosition}, &allowed_);
   }
 
   CommandOutput Run(const CommandContext& context) override {
     PointConfig config;
+    config.allowed = allowed_;
     config.features = features_;
     config.text = text_;
     const PointResult result = RunPoint(config, context.compute, context.comm);
@@ -34,11 +36,13 @@ class ZeroshotCommand final : public Command {
     output.json = {{"tuned_on", "none"},
                    {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
     NoteSkipped(context, {features_}, output);
+    NoteOddities(context, result.oddities, output);
     return output;
   }
 
  private:
   std::string features_, text_;
+  Allowed allowed_;
 };
 
 class TipCommand final : public Command {
@@ -60,6 +64,8 @@ class TipCommand final : public Command {
         ("shots", Default(&config_.shots), "keys per class, 0 for all")
         ("subset-seed", Default(&config_.seed), "which keys, when fewer than all");
     // clang-format on
+    AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kOverlap, AllowOption::kByPosition},
+                    &config_.allowed);
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -81,6 +87,7 @@ class TipCommand final : public Command {
         {"zero_shot", CountsJson(result.samples, result.zero_shot.top1, result.zero_shot.top5)},
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
     NoteSkipped(context, {cache_, features_}, output);
+    NoteOddities(context, result.oddities, output);
     return output;
   }
 

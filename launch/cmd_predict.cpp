@@ -5,7 +5,9 @@
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/made_alike.h"
 #include "common/progress.h"
+#include "extract/extract_job.h"
 #include "extract/picture_files.h"
 #include "finetune/adapter_classifier.h"
 #include "launch/command.h"
@@ -37,6 +39,7 @@ class PredictCommand final : public Command {
         ("on-bad-image", Default(&on_bad_), "fail, or skip and say so")
         ("csv", Optional(&csv_), "also write path, rank, class, probability as comma-separated values");
     // clang-format on
+    AddAllowOptions(options, {AllowOption::kMixed}, &allowed_);
   }
 
   void Prepare(const CommonOptions&) override {
@@ -68,6 +71,7 @@ class PredictCommand final : public Command {
     Agree(comm, [&] {
       if (comm.is_root()) output = Report();
     });
+    NoteOddities(context, oddities_, output);
     return output;
   }
 
@@ -76,13 +80,19 @@ class PredictCommand final : public Command {
     adapter_ = ReadAdapterFile(adapter_path_);
     const auto checkpoint = OpenCheckpoint(model_);
     config_ = checkpoint->config();
+    const Provenance making = MakingOf(*checkpoint, model_);
     const auto trained = adapter_.made_from.find("model_sha256");
-    if (config_.embed_dim != adapter_.width ||
-        (trained != adapter_.made_from.end() && trained->second != checkpoint->sha256())) {
+    const bool other =
+        trained != adapter_.made_from.end() && trained->second != making.at("model_sha256");
+    if (config_.embed_dim != adapter_.width || (other && !allowed_.mixed)) {
       throw InputError(
           fmt::format("{}: was trained on features of another model than {}; give that one",
                       adapter_path_, checkpoint->path().string()));
     }
+    oddities_ = RecordedOddities(adapter_.made_from);
+    oddities_.Add(RequireMadeAlike(
+        {{"adapter", adapter_path_, adapter_.made_from}, {"model", checkpoint->path(), making}},
+        allowed_));
     encoder_ = MakeImageEncoder(*checkpoint, MakeEncoderOptions(model_, compute));
     checkpoint->Close();
   }
@@ -179,6 +189,8 @@ class PredictCommand final : public Command {
   std::string adapter_path_, on_bad_ = "fail", csv_;
   std::vector<std::string> images_;
   std::int64_t top_ = 5;
+  Allowed allowed_;
+  Oddities oddities_;
 
   AdapterData adapter_;
   ModelConfig config_;

@@ -51,6 +51,8 @@ class SweepCommand final : public Command {
         ("save-every", Default(&save_every_), "seconds between savings of finished blocks; 0: save none")
         ("fresh", Switch(&fresh_), "replace an output made otherwise, drop saved blocks");
     // clang-format on
+    AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kOverlap, AllowOption::kByPosition},
+                    &config_.allowed);
   }
 
   void Prepare(const CommonOptions& common) override {
@@ -146,6 +148,7 @@ class SweepCommand final : public Command {
                    {"sha256", result.sha256}};
     const bool own = config_.tune_on == "split" || config_.tune_on == "test";
     NoteSkipped(context, {cache_, features_, own ? "" : config_.tune_on}, output);
+    NoteOddities(context, result.oddities, output);
     return output;
   }
 

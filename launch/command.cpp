@@ -1,6 +1,7 @@
 #include "launch/command.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 
@@ -77,6 +78,47 @@ std::int64_t BadImageOptions::most() const {
     throw UsageError("--max-bad: counts images that are skipped; give --on-bad-image skip too");
   }
   return *max_bad;
+}
+
+void AddAllowOptions(boost::program_options::options_description& options,
+                     const std::vector<AllowOption>& which, Allowed* target) {
+  // clang-format off
+  for (const AllowOption option : which) {
+    switch (option) {
+      case AllowOption::kMixed:
+        options.add_options()("allow-mixed", Switch(&target->mixed), "take files made with different models, activation, preprocessing or precision; every result says so");
+        break;
+      case AllowOption::kOverlap:
+        options.add_options()("allow-overlap", Switch(&target->overlap), "take pictures that are in two of the files; every result says so");
+        break;
+      case AllowOption::kByPosition:
+        options.add_options()("match-by-position", Switch(&target->by_position), "take text rows for classes in file order where no name matches; every result says so");
+        break;
+    }
+  }
+  // clang-format on
+}
+
+Json OdditiesJson(const Oddities& oddities) {
+  Json json = Json::object();
+  for (const OddityKind& kind : kOddityKinds) json[kind.name] = oddities.*kind.list;
+  return json;
+}
+
+std::string OdditiesText(const Oddities& oddities) {
+  std::string text;
+  for (const OddityKind& kind : kOddityKinds) {
+    const auto& sentences = oddities.*kind.list;
+    if (sentences.empty()) continue;
+    text += fmt::format("{}: {}\n", kind.words, fmt::join(sentences, "; "));
+  }
+  return text;
+}
+
+void NoteOddities(const CommandContext& context, const Oddities& oddities, CommandOutput& output) {
+  if (!context.comm.is_root()) return;
+  output.text += OdditiesText(oddities);
+  output.json["inputs"] = OdditiesJson(oddities);
 }
 
 void NoteSkipped(const CommandContext& context, const std::vector<std::string>& feature_files,

@@ -11,6 +11,7 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/error.h"
+#include "common/oddities.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -106,6 +107,19 @@ struct BadImageOptions {
   bool skip() const;          // throws UsageError for another word than fail or skip
   std::int64_t most() const;  // -1: any number; throws UsageError
 };
+
+// --allow-mixed, --allow-overlap and --match-by-position, those that a command has use for.
+enum class AllowOption { kMixed, kOverlap, kByPosition };
+void AddAllowOptions(boost::program_options::options_description& options,
+                     const std::vector<AllowOption>& which, Allowed* target);
+
+// To a result: what is odd about the files it stands on and was allowed. On rank 0.
+void NoteOddities(const CommandContext& context, const Oddities& oddities, CommandOutput& output);
+// {"mixed_inputs": [..], "shared_pictures": [..], "matched_by_position": [..],
+// "provenance_unknown": [..]}: sentences.
+Json OdditiesJson(const Oddities& oddities);
+// A line for each kind there is.
+std::string OdditiesText(const Oddities& oddities);
 
 // To a result: which of the feature files it stands on lack images that could not be read. On rank
 // 0; the files have been checked already.

@@ -37,14 +37,15 @@ const std::string& Need(const AdapterData& adapter, const std::filesystem::path&
 }  // namespace
 
 AdapterInputs LoadAdapterInputs(const std::filesystem::path& path,
-                                const std::filesystem::path& text_path) {
+                                const std::filesystem::path& text_path, const Allowed& allowed) {
   AdapterData adapter = ReadAdapterFile(path);
   FeatureSet like;  // classes and width, for the text file to be held against
   like.path = path;
   like.width = adapter.width;
   like.classes = adapter.classes;
+  like.made_from = adapter.made_from;
   AdapterInputs out;
-  out.inputs = LoadInputs(text_path, like, /*is_cache=*/false);
+  out.inputs = LoadInputs(text_path, like, "adapter", allowed);
   for (const char* name : {"text_sha256", "classes_sha256"}) {
     if (out.inputs.made_from.at(name) != Need(adapter, path, name)) {
       throw InputError(fmt::format("{}: was trained with another text file than {}", path.string(),

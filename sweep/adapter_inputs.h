@@ -20,6 +20,6 @@ struct AdapterInputs {
 
 // Throws InputError when the text file is not the one the adapter was trained with.
 AdapterInputs LoadAdapterInputs(const std::filesystem::path& adapter,
-                                const std::filesystem::path& text);
+                                const std::filesystem::path& text, const Allowed& allowed);
 
 }  // namespace clipsweep

@@ -7,37 +7,37 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/sha256.h"
+#include "common/shared_pictures.h"
 #include "common/subsets.h"
 
 namespace clipsweep {
 
-Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, bool is_cache) {
+Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, const std::string& role,
+                  const Allowed& allowed) {
   const TextSet text = ReadTextFile(text_path);
   Inputs inputs;
   inputs.classes = from.classes;
   inputs.cache_name = from.path.string();
   inputs.problem.width = from.width;
   inputs.problem.classes = static_cast<std::int64_t>(from.classes.size());
-  inputs.problem.text = TextRowsFor(text, from);
+  inputs.problem.text = TextRowsFor(text, from, allowed, inputs.oddities);
+  inputs.files = {{role, from.path, from.made_from}, {"text", text.path, text.made_from}};
   inputs.made_from["text_sha256"] = text.seal;
   Sha256 names;
   for (const std::string& name : from.classes) names.Update(name + "\n");
   inputs.made_from["classes_sha256"] = names.Hex();
-  if (is_cache) {
+  if (role == "cache") {
     inputs.rows_by_class = RowsByClass(from.labels, from.classes, inputs.cache_name);
     inputs.problem.keys = std::move(from.features);
     NormalizeRows(inputs.problem.keys, from.width);
     inputs.problem.key_labels = std::move(from.labels);
     inputs.paths = std::move(from.paths);
     inputs.made_from["cache_sha256"] = from.content_sha256;
-    if (const auto model = from.made_from.find("model_sha256"); model != from.made_from.end()) {
-      inputs.model_sha256 = model->second;
-    }
   }
   return inputs;
 }
 
-Queries LoadQueries(const Inputs& inputs, FeatureSet set) {
+Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role) {
   if (set.width != inputs.problem.width) {
     throw InputError(fmt::format(
         "{}: features are {} wide but those of {} are {}; extract both with the same model",
@@ -58,11 +58,52 @@ Queries LoadQueries(const Inputs& inputs, FeatureSet set) {
                     set.path.string(), set.classes.size(), inputs.cache_name, inputs.classes.size(),
                     at, name(set.classes), name(inputs.classes)));
   }
+  const bool is_new = std::none_of(inputs.files.begin(), inputs.files.end(),
+                                   [&](const MadeFile& file) { return file.role == role; });
+  if (is_new) inputs.files.push_back({role, set.path, set.made_from});
   Queries queries;
   NormalizeRows(set.features, set.width);
   queries.features = std::move(set.features);
   queries.labels = std::move(set.labels);
   return queries;
+}
+
+namespace {
+
+// Pictures without hashes are not known to be an adapter's keys one by one: its cache as a whole
+// is.
+Oddities RequireOtherThanCache(const MadeFile& adapter, const Provenance& made_from,
+                               const Allowed& allowed) {
+  Oddities found;
+  const auto cache = adapter.made_from.find("cache_sha256");
+  const auto features = made_from.find("features_sha256");
+  if (cache == adapter.made_from.end() || features == made_from.end() ||
+      cache->second != features->second) {
+    return found;
+  }
+  const std::string what = "features is the cache that the adapter was trained on";
+  if (!allowed.overlap) {
+    throw InputError(
+        fmt::format("{}: {}; give images it has not seen, or --allow-overlap if this is meant",
+                    adapter.path.string(), what));
+  }
+  found.overlap.push_back(what);
+  return found;
+}
+
+}  // namespace
+
+void RequireTogether(Inputs& inputs, const Allowed& allowed, Provenance& made_from) {
+  inputs.oddities.Add(RequireMadeAlike(inputs.files, allowed));
+  std::vector<PictureSet> pictures;
+  for (const MadeFile& file : inputs.files) {
+    if (file.role != "text") pictures.emplace_back(file.role, file.path);
+    inputs.oddities.Add(RecordedOddities(file.made_from));
+    if (file.role == "adapter")
+      inputs.oddities.Add(RequireOtherThanCache(file, made_from, allowed));
+  }
+  inputs.oddities.Add(RequireDisjoint(pictures, allowed));
+  RecordOddities(inputs.oddities, made_from);
 }
 
 std::int64_t MostKeys(const Inputs& inputs) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "common/feature_file.h"
+#include "common/made_alike.h"
+#include "common/oddities.h"
 #include "common/text_file.h"
 #include "sweep/grid_engine.h"
 
@@ -19,16 +21,25 @@ struct Inputs {
   std::vector<std::vector<std::int64_t>> rows_by_class;  // of the cache, file order
   std::vector<std::string> paths;                        // [K] of the cache's images
   std::string cache_name;
-  std::string model_sha256;  // that made the cache's features; "" when imported
-  Provenance made_from;      // identities of cache and text
+  Provenance made_from;         // identities of cache and text
+  std::vector<MadeFile> files;  // that met so far
+  Oddities oddities;
 };
 
-// Text and a cache; without one, the features to classify give the classes. Without the cache's
-// features there are no keys yet: load_keys.h reads them.
-Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from, bool is_cache);
+// Text and a cache; without one, what is given as `classes_from`, features to classify or an
+// adapter, gives the classes. Without the cache's features there are no keys yet: load_keys.h reads
+// them. `role`: what `classes_from` is, "cache", "features" or "adapter".
+Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from,
+                  const std::string& role, const Allowed& allowed);
 
-// Queries for `inputs` from a feature file. Throws InputError when its width or its classes differ.
-Queries LoadQueries(const Inputs& inputs, FeatureSet set);
+// Queries for `inputs` from a feature file, which plays the role "features" or "val". Throws
+// InputError when its width or its classes differ.
+Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role);
+
+// Once all files of a stage are loaded: they must have been made alike, and those of pictures must
+// share none. Adds what is odd and allowed to inputs.oddities and records it in `made_from`. Throws
+// InputError naming two of them.
+void RequireTogether(Inputs& inputs, const Allowed& allowed, Provenance& made_from);
 
 // The rows of one k-shot subset in adding order. With shots = 0, or at least as many shots as every
 // class has keys, the whole cache in file order: such subsets are the same for every seed.

@@ -59,6 +59,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   SweepResult result;
   if (output.up_to_date) {
     Agree(comm, [&] { result = ReadSweepFile(config.out); });
+    result.oddities = plan.inputs.oddities;
     result.reused_output = true;
     return result;
   }
@@ -125,6 +126,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
   }
   result.most_keys = plan.whole_is_shared ? plan.most_keys : 0;
   result.made_from = plan.made_from;
+  result.oddities = plan.inputs.oddities;
   result.points = points;
   result.tuned_on = plan.Label();
   result.tune_samples = tune.count();
@@ -149,14 +151,17 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
     CheckPoint(config.beta, "--beta");
     CheckShots(config.shots);
     FeatureSet features = ReadFeatureFile(config.features);
-    inputs = LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features, has_cache);
-    test = LoadQueries(inputs, std::move(features));
+    inputs = LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features,
+                        has_cache ? "cache" : "features", config.allowed);
+    test = LoadQueries(inputs, std::move(features), "features");
+    RequireTogether(inputs, config.allowed, inputs.made_from);
     if (has_cache && config.shots > MostKeys(inputs)) {
       throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
                                    config.shots, config.cache.string(), MostKeys(inputs)));
     }
   });
   PointResult result;
+  result.oddities = inputs.oddities;
   result.samples = test.count();
   result.zero_shot = CountZeroShot(inputs.problem, test, compute, comm);
   result.test = result.zero_shot;

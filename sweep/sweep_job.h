@@ -11,6 +11,7 @@
 
 #include "common/comm.h"
 #include "common/device.h"
+#include "common/oddities.h"
 #include "common/provenance.h"
 #include "sweep/grid_engine.h"
 
@@ -32,6 +33,7 @@ struct SweepConfig {
   std::vector<std::filesystem::path> subset_files;  // instead of seeds: subset_file.h
   Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
+  Allowed allowed;
   bool resume = false;                           // take up what an interrupted sweep saved
   std::chrono::milliseconds save_every{30'000};  // 0: never
 };
@@ -55,6 +57,7 @@ struct SweepResult {
   // This many shots are all keys, whatever the seed; 0 when subset files named the keys.
   std::int64_t most_keys = 0;
   Provenance made_from;
+  Oddities oddities;
   bool reused_output = false;
   std::int64_t resumed_items = 0;  // taken up from an interrupted sweep; on rank 0
   std::string sha256;
@@ -73,10 +76,12 @@ struct PointConfig {
   double alpha = 0, beta = 0;
   std::int64_t shots = 0;  // 0: all keys
   std::int64_t seed = 1;
+  Allowed allowed;
 };
 
 struct PointResult {
   std::int64_t samples = 0;
+  Oddities oddities;
   TopCounts zero_shot, test;  // equal for zero-shot
 };
 

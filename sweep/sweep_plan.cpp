@@ -104,18 +104,19 @@ std::vector<std::int64_t> ReadTuning(const SweepConfig& config, SweepPlan& plan)
   plan.tuned_on = "val";
   FeatureSet tune = ReadFeatureFile(config.tune_on);
   plan.made_from["tune_sha256"] = tune.content_sha256;
-  if (tune.content_sha256 == plan.made_from["cache_sha256"]) {
+  const bool may_overlap = config.allowed.overlap;
+  if (tune.content_sha256 == plan.made_from["cache_sha256"] && !may_overlap) {
     throw InputError(
         fmt::format("{}: --tune-on holds the cache's own images, which are their own nearest "
                     "keys; give others, or --tune-on split",
                     config.tune_on));
   }
-  if (tune.content_sha256 == plan.made_from["features_sha256"]) {
+  if (tune.content_sha256 == plan.made_from["features_sha256"] && !may_overlap) {
     throw InputError(fmt::format(
         "{}: --tune-on holds the same images as --features; give other images, or --tune-on test",
         config.tune_on));
   }
-  plan.tune = LoadQueries(plan.inputs, std::move(tune));
+  plan.tune = LoadQueries(plan.inputs, std::move(tune), "val");
   return {};
 }
 
@@ -204,8 +205,10 @@ std::vector<std::int64_t> ReadQueries(const SweepConfig& config, SweepPlan& plan
   FeatureSet test = ReadFeatureFile(config.features);
   plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
   plan.made_from["features_sha256"] = test.content_sha256;
-  plan.test = LoadQueries(plan.inputs, std::move(test));
-  return ReadTuning(config, plan);
+  plan.test = LoadQueries(plan.inputs, std::move(test), "features");
+  std::vector<std::int64_t> held_out = ReadTuning(config, plan);
+  RequireTogether(plan.inputs, config.allowed, plan.made_from);
+  return held_out;
 }
 
 // Trained keys: one subset, which is all of them.
@@ -215,7 +218,7 @@ void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
         "--adapter: its keys are given and were trained on the cache; leave out --shots, "
         "--subset-seeds and --subset-file, and tune on a feature file or test");
   }
-  AdapterInputs adapter = LoadAdapterInputs(config.adapter, config.text);
+  AdapterInputs adapter = LoadAdapterInputs(config.adapter, config.text, config.allowed);
   plan.inputs = std::move(adapter.inputs);
   plan.zero_shot_text = std::move(adapter.zero_shot_text);
   ReadQueries(config, plan);
@@ -252,7 +255,7 @@ SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size) {
     return plan;
   }
   const FeatureReader cache(config.cache);
-  plan.inputs = LoadInputs(config.text, cache.about(), /*is_cache=*/true);
+  plan.inputs = LoadInputs(config.text, cache.about(), "cache", config.allowed);
   const std::vector<std::int64_t> held_out = ReadQueries(config, plan);
   ReadSubsets(config, plan);
   CheckShotsAndSize(config, plan);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/prediction_file.h"
+#include "common/shared_pictures.h"
 #include "extract/model_options.h"
 #include "finetune/finetune_job.h"
 #include "sweep/sweep_job.h"
@@ -35,6 +36,7 @@ struct ExperimentConfig {
   std::int64_t seed = 1;
   std::filesystem::path run;  // folder
   bool fresh = false;         // make everything anew
+  Allowed allowed;            // of pictures that are in two of train, val and test
 
   bool tune_on_test() const { return tune == "test"; }
 };
@@ -79,6 +81,8 @@ struct ExperimentResult {
   std::int64_t test_samples = 0, classes = 0;
   std::int64_t most_keys = 0;  // this many shots are all keys, whatever the seed
   std::string tuned_on;
+  std::map<std::string, Duplicates> duplicates;  // feature file -> the same picture more than once
+  Oddities oddities;  // of what the sweep, the trainings and the evaluations stand on
   std::vector<std::filesystem::path> files;  // what the stages made, in that order
   std::vector<StageTime> stages;             // in the order they ran
 };

@@ -61,6 +61,7 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("fresh", Switch(&config_.fresh), "make everything anew")
       ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
   // clang-format on
+  AddAllowOptions(options, {AllowOption::kOverlap}, &config_.allowed);
   bad_images_.Add(options);
 }
 
@@ -108,6 +109,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
       notes += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),
                            file);
     }
+    notes += OdditiesText(result.oddities);
     WriteFileAtomically(config.run / "table.txt", table + notes);
     write_times(result, true);
     output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());
@@ -129,6 +131,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     }
   }
   NoteSkipped(context, feature_files, output);
+  NoteOddities(context, result.oddities, output);
   return output;
 }
 

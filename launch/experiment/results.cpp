@@ -81,6 +81,16 @@ Json SkippedJson(const ExperimentConfig& config) {
   return skipped;
 }
 
+Json DuplicatesJson(const ExperimentResult& result) {
+  Json json = Json::object();
+  for (const auto& [file, found] : result.duplicates) {
+    if (found.pictures > 0) {
+      json[file] = {{"pictures", found.pictures}, {"across_classes", found.across_classes}};
+    }
+  }
+  return json;
+}
+
 void CheckSchema(const fs::path& path, const Json& json, const std::string& schema) {
   const auto found = json.find("schema");
   if (found != json.end() && *found == schema) return;
@@ -204,6 +214,8 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
                {"cells", CellsJson(result)},
                {"evaluations", evaluations},
                {"skipped_images", SkippedJson(config)},
+               {"duplicate_pictures", DuplicatesJson(result)},
+               {"inputs", OdditiesJson(result.oddities)},
                {"files", FilesJson(result.files)}};
   return json;
 }

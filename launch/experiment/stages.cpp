@@ -110,10 +110,11 @@ class StageTable {
                        job.if_present,
                        {},
                        {},
-                       [at = at_, job] { return MakeExtractPlan(job, at.compute).made_from; },
+                       [at = at_, job] { return ExtractProvenance(job, at.compute); },
                        [at = at_, job](Comm& comm) {
                          const ExtractResult done = RunExtract(job, at.compute, comm);
                          at.result.classes = done.classes;
+                         at.result.duplicates[job.out.filename().string()] = done.duplicates;
                          return done.reused_output;
                        }});
   }
@@ -149,6 +150,7 @@ class StageTable {
     job.tune_on = config_.tune_on_test() ? "test" : File("val.h5").string();
     job.shots = config_.shots;
     job.seeds = config_.seeds;
+    job.allowed = config_.allowed;
     job.if_present = Derived();
     stages_.push_back({"sweep",
                        "samples",
@@ -164,6 +166,7 @@ class StageTable {
                          at.result.test_samples = swept.test_samples;
                          at.result.tuned_on = swept.tuned_on;
                          at.result.most_keys = swept.most_keys;
+                         at.result.oddities.Add(swept.oddities);
                          return swept.reused_output;
                        }});
   }
@@ -183,6 +186,7 @@ class StageTable {
     job.select = config_.tune_on_test() ? Select::kTest : Select::kVal;
     if (!config_.tune_on_test()) job.val = File("val.h5");
     job.out = AdapterFile(shots, seed);
+    job.allowed = config_.allowed;
     job.if_present = Derived();
     job.resume = !config_.fresh;
     Stage stage{fmt::format("finetune {}-shot seed {}", shots, seed),
@@ -195,6 +199,7 @@ class StageTable {
                 [at = at_, job] { return FinetuneProvenance(job, at.compute); },
                 [at = at_, job](Comm& comm) {
                   at.result.adapters.push_back(RunFinetune(job, at.compute, comm));
+                  at.result.oddities.Add(at.result.adapters.back().oddities);
                   return at.result.adapters.back().reused_output;
                 },
                 /*shared_work=*/true};
@@ -243,6 +248,7 @@ class StageTable {
     job.features = File("test.h5");
     job.text = TextFile(spec);
     job.out = config_.run / file;
+    job.allowed = config_.allowed;
     job.if_present = Derived();
     return job;
   }

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "common/provenance.h"
 #include "common/sha256.h"
 
 namespace clipsweep {
@@ -27,8 +28,8 @@ std::string ConfigHash(const Json& results) {
 std::string InputsHash(const Json& results) {
   std::string text;
   for (const auto& [file, about] : results.at("files").items()) {
-    for (const char* name : {"model_sha256", "list_sha256", "classnames_sha256", "templates_sha256",
-                             "preprocess", "precision", "dtype", "batch"}) {
+    for (const char* name : {"model_sha256", "list_sha256", kImagesSha256, "classnames_sha256",
+                             "templates_sha256", "preprocess", "precision", "dtype", "batch"}) {
       if (about.at("made_from").contains(name)) {
         text += fmt::format("{} {} {}\n", file, name,
                             about.at("made_from").at(name).get<std::string>());

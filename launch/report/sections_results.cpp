@@ -99,6 +99,13 @@ std::string SummarySection(const ReportData& data) {
   if (!skipped.empty()) {
     page += fmt::format("<p>Not counted, unreadable images: {}.</p>\n", skipped);
   }
+  for (const OddityKind& kind : kOddityKinds) {
+    if (!results.contains("inputs") || !results["inputs"].contains(kind.name)) continue;
+    for (const Json& sentence : results["inputs"][kind.name]) {
+      page += fmt::format("<p><span class=\"mark\">{}</span> {}.</p>\n", kind.words,
+                          EscapeHtml(sentence.get<std::string>()));
+    }
+  }
   if (!data.absent.empty()) {
     std::string names;
     for (const std::string& name : data.absent)

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "common/error.h"
+#include "common/made_alike.h"
+#include "common/shared_pictures.h"
 #include "common/text_file.h"
 #include "tests/support/problems.h"
 
@@ -110,13 +112,78 @@ TEST(TextRows, AreMatchedByNameThenByPosition) {
   text.text = {1, 0, 0, 1};
   text.classes = {"b", "a"};
   text.classnames = {"bee", "ant"};
-  EXPECT_EQ(TextRowsFor(text, features), (std::vector<float>{0, 1, 1, 0}));  // by folder
+  Oddities oddities;
+  EXPECT_EQ(TextRowsFor(text, features, {}, oddities),
+            (std::vector<float>{0, 1, 1, 0}));  // by folder
   text.classes = text.classnames = {"x", "y"};
-  EXPECT_EQ(TextRowsFor(text, features), (std::vector<float>{1, 0, 0, 1}));  // by position
+  EXPECT_THROW(TextRowsFor(text, features, {}, oddities), Error);
+  EXPECT_TRUE(oddities.none());
+  Allowed by_position;
+  by_position.by_position = true;
+  EXPECT_EQ(TextRowsFor(text, features, by_position, oddities), (std::vector<float>{1, 0, 0, 1}));
+  EXPECT_EQ(oddities.by_position.size(), 1u);
   text.classes = {"b", "c"};
-  EXPECT_THROW(TextRowsFor(text, features), Error);  // 'a' has no text
+  EXPECT_THROW(TextRowsFor(text, features, by_position, oddities), Error);  // 'a' has no text
   text.width = 1;
-  EXPECT_THROW(TextRowsFor(text, features), Error);
+  EXPECT_THROW(TextRowsFor(text, features, by_position, oddities), Error);
+}
+
+TEST(MadeAlike, EveryPairAndEveryFieldIsCompared) {
+  const Provenance one{{"model_sha256", "a"}, {"activation", "gelu"}, {"precision", "f32"}};
+  for (const char* field : {"model_sha256", "activation", "precision"}) {
+    Provenance other = one;
+    other[field] = "b";
+    const std::vector<MadeFile> files{
+        {"cache", "c.h5", one}, {"text", "t.h5", one}, {"features", "f.h5", other}};
+    try {
+      RequireMadeAlike(files, {});
+      ADD_FAILURE() << field;
+    } catch (const Error& error) {
+      for (const char* word : {field, "c.h5", "f.h5", "--allow-mixed"}) {
+        EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+      }
+    }
+    Allowed mixed;
+    mixed.mixed = true;
+    EXPECT_EQ(RequireMadeAlike(files, mixed).mixed.size(), 1u);
+  }
+  // What only one of two files has is not held against the other.
+  Provenance features = one;
+  features["preprocess"] = "clip-224";
+  EXPECT_TRUE(RequireMadeAlike({{"text", "t.h5", one}, {"features", "f.h5", features}}, {}).none());
+  EXPECT_EQ(RequireMadeAlike({{"text", "t.h5", one}, {"features", "f.h5", {}}}, {}).unknown.size(),
+            1u);
+}
+
+TEST(Oddities, GoThroughProvenanceAndBack) {
+  Oddities oddities;
+  oddities.mixed = {"one", "two"};
+  oddities.unknown = {"three"};
+  Provenance made_from;
+  RecordOddities(oddities, made_from);
+  Oddities again = RecordedOddities(made_from);
+  again.Add(oddities);  // nothing twice
+  EXPECT_EQ(again.mixed, oddities.mixed);
+  EXPECT_EQ(again.unknown, oddities.unknown);
+  EXPECT_TRUE(again.overlap.empty());
+}
+
+TEST(Duplicates, AreCountedAcrossClassesToo) {
+  const Duplicates found = FindDuplicates({"x", "y", "x", "", "", "y", "x"}, {0, 0, 0, 0, 1, 1, 0},
+                                          {"a", "b", "c", "d", "e", "f", "g"});
+  EXPECT_EQ(found.pictures, 3);
+  EXPECT_EQ(found.across_classes, 1);
+  EXPECT_EQ(found.example, (std::pair<std::string, std::string>{"b", "f"}));
+}
+
+TEST(FeatureFile, RowsTooShortToMeanAnythingAreRefused) {
+  const TempFolder folder;
+  for (const float value : {1e-7f, 1e-30f, 0.0f}) {
+    FeatureSet set = Sample();
+    std::fill_n(set.features.begin() + set.width, set.width, value);
+    WriteFeatureFile(folder / "f.h5", set, FloatKind::kF32);
+    EXPECT_THROW(ReadFeatureFile(folder / "f.h5"), Error) << value;
+  }
 }
 
 }  // namespace
