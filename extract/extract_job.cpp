@@ -156,7 +156,22 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   result.views = plan.views;
   result.classes = static_cast<std::int64_t>(plan.list.classes.size());
   result.sha256 = file.seal();
+  result.left_out = plan.list.left_out;
+  result.classes_without_images =
+      ClassesWithoutImages(file.Int32s("labels"), plan.list.classes.size());
   return result;
+}
+
+// What is odd about the folder but allowed.
+void WarnOfFolder(const ExtractConfig& config, const ExtractPlan& plan) {
+  for (const std::string& line : plan.list.left_out.Lines()) {
+    LogWarning("{}: {}", Printable(config.images.string()), line);
+  }
+  const std::int64_t without = ClassesWithoutImages(plan.list.labels, plan.list.classes.size());
+  if (without > 0) {
+    LogWarning("{}: {} of {} classes have no image", Printable(config.images.string()), without,
+               plan.list.classes.size());
+  }
 }
 
 // What was made with `skip` is not what `fail` asks for.
@@ -183,6 +198,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   EnterStage("extract: plan");
   ExtractPlan plan;
   Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
+  if (comm.is_root()) WarnOfFolder(config, plan);
   EnterStage("extract: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);

@@ -11,6 +11,7 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/hdf5_file.h"
+#include "common/left_out.h"
 #include "common/provenance.h"
 #include "extract/model_options.h"
 
@@ -57,6 +58,8 @@ struct ExtractResult {
   double pipeline_seconds = 0;  // from the first image to the last shard, of the slowest rank
   bool reused_output = false;   // OUT was there already, made from the same input
   std::string sha256;           // of the file's sealed bytes
+  LeftOut left_out;             // of the image folder
+  std::int64_t classes_without_images = 0;
 };
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm);

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "extract/augment.h"
 #include "extract/batch_encoders.h"
 #include "extract/image_decode.h"
 #include "extract/preprocess.h"
+#include "extract/read_picture.h"
 
 namespace clipsweep {
 
@@ -49,9 +49,8 @@ PipelineTimes ShardEncoder::Run(
 std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
                                  std::uint8_t* pixels) const {
   const auto path = plan_.PathOf(image);
-  // A file that cannot be read stops the run: it says nothing about the picture.
-  const std::string bytes = ReadFile(path, kMaxImageBytes);
   try {
+    const std::string bytes = ReadPicture(path);
     const int n = plan_.checkpoint->config().image_size;
     const Image whole = DecodeImage(bytes);
     const Image square =

@@ -73,7 +73,12 @@ class ExtractCommand final : public Command {
                    {"decode_seconds", result.decode_seconds},
                    {"encode_seconds", result.encode_seconds},
                    {"pipeline_seconds", result.pipeline_seconds},
+                   {"classes_without_images", result.classes_without_images},
                    {"sha256", result.sha256}};
+    NoteLeftOut(result.left_out, output);
+    if (result.classes_without_images > 0) {
+      output.text += ClassesWithoutImagesText(result.classes_without_images, result.classes) + "\n";
+    }
     return output;
   }
 

@@ -109,6 +109,7 @@ class FinetuneCommand final : public Command {
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)},
         {"sha256", result.sha256}};
     NoteSkipped(context, {cache_, features_, val_}, output);
+    NoteClassesWithoutImages(context, cache_, {features_, val_}, output);
     return output;
   }
 

@@ -34,6 +34,7 @@ class ZeroshotCommand final : public Command {
     output.json = {{"tuned_on", "none"},
                    {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
     NoteSkipped(context, {features_}, output);
+    NoteClassesWithoutImages(context, "", {features_}, output);
     return output;
   }
 
@@ -81,6 +82,7 @@ class TipCommand final : public Command {
         {"zero_shot", CountsJson(result.samples, result.zero_shot.top1, result.zero_shot.top5)},
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
     NoteSkipped(context, {cache_, features_}, output);
+    NoteClassesWithoutImages(context, cache_, {features_}, output);
     return output;
   }
 

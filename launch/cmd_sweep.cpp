@@ -146,6 +146,8 @@ class SweepCommand final : public Command {
                    {"sha256", result.sha256}};
     const bool own = config_.tune_on == "split" || config_.tune_on == "test";
     NoteSkipped(context, {cache_, features_, own ? "" : config_.tune_on}, output);
+    NoteClassesWithoutImages(context, cache_.empty() ? adapter_ : cache_,
+                             {features_, own ? "" : config_.tune_on}, output);
     return output;
   }
 

@@ -27,7 +27,14 @@ struct Inputs {
 // features there are no keys yet: load_keys.h reads them.
 Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from, bool is_cache);
 
-// Queries for `inputs` from a feature file. Throws InputError when its width or its classes differ.
+// To the provenance of what is made from `inputs` and `set`: the SHA-256 of the set's class names
+// as `name`, when they are not those of `inputs`. Its labels count its own classes.
+void NoteClasses(const Inputs& inputs, const FeatureSet& set, const std::string& name,
+                 Provenance& made_from);
+
+// Queries for `inputs` from a feature file. Its classes are those of `inputs` or some of them, in
+// any order: labels go by name. Throws InputError for another width, or naming a class that is none
+// of those.
 Queries LoadQueries(const Inputs& inputs, FeatureSet set);
 
 // The rows of one k-shot subset in adding order. With shots = 0, or at least as many shots as every

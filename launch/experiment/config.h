@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/left_out.h"
 #include "common/prediction_file.h"
 #include "extract/model_options.h"
 #include "finetune/finetune_job.h"
@@ -77,7 +78,8 @@ struct ExperimentResult {
   std::vector<FinetuneResult> adapters;  // in the order of cells
   std::vector<Evaluation> evaluations;
   std::int64_t test_samples = 0, classes = 0;
-  std::int64_t most_keys = 0;  // this many shots are all keys, whatever the seed
+  std::int64_t most_keys = 0;               // this many shots are all keys, whatever the seed
+  std::map<std::string, LeftOut> left_out;  // of the image folders, by split: "train"
   std::string tuned_on;
   std::vector<std::filesystem::path> files;  // what the stages made, in that order
   std::vector<StageTime> stages;             // in the order they ran

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
@@ -108,6 +109,10 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
       notes += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),
                            file);
     }
+    const auto& samples = results["class_samples"];
+    if (const auto none = std::count(samples.begin(), samples.end(), 0); none > 0) {
+      notes += fmt::format("{} in test.h5\n", ClassesWithoutImagesText(none, result.classes));
+    }
     WriteFileAtomically(config.run / "table.txt", table + notes);
     write_times(result, true);
     output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());
@@ -121,6 +126,16 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
       stages[stage.name].update({{"reused", stage.reused}, {"resumed", stage.resumed}});
     }
     output.json["stages"] = stages;
+    Json folders = Json::object();
+    for (const auto& [split, left_out] : result.left_out) {
+      CommandOutput part;
+      NoteLeftOut(left_out, part);
+      folders[split] = part.json;
+      for (const std::string& line : left_out.Lines()) {
+        output.text += fmt::format("{}: {}\n", split, line);
+      }
+    }
+    output.json["folders"] = folders;
   });
   std::vector<std::string> feature_files;
   for (const char* split : {"train.h5", "val.h5", "test.h5"}) {
@@ -129,6 +144,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     }
   }
   NoteSkipped(context, feature_files, output);
+  NoteClassesWithoutImages(context, "", feature_files, output);
   return output;
 }
 

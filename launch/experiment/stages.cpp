@@ -111,9 +111,10 @@ class StageTable {
                        {},
                        {},
                        [at = at_, job] { return MakeExtractPlan(job, at.compute).made_from; },
-                       [at = at_, job](Comm& comm) {
+                       [at = at_, job, split](Comm& comm) {
                          const ExtractResult done = RunExtract(job, at.compute, comm);
                          at.result.classes = done.classes;
+                         at.result.left_out[split] = done.left_out;
                          return done.reused_output;
                        }});
   }

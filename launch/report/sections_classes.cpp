@@ -83,8 +83,8 @@ std::string ClassTable(const ReportData& data, const std::vector<const Json*>& c
                          EscapeHtml(data.classes[c]),
                          data.results.at("class_samples").at(c).get<std::int64_t>());
     for (const auto& column : values) {
-      table +=
-          column.at(c) < 0 ? "<td></td>" : fmt::format("<td class=\"n\">{:.1f}</td>", column[c]);
+      table += column.at(c) < 0 ? "<td class=\"n\">–</td>"
+                                : fmt::format("<td class=\"n\">{:.1f}</td>", column[c]);
     }
     table += "</tr>\n";
   }
