@@ -38,8 +38,8 @@ std::string TextOf(int code) { return std::generic_category().message(code); }
 [[noreturn]] void Fail(const fs::path& path, const char* what, int code) {
   std::error_code ignored;
   if (code == EMFILE || code == ENFILE || code == ENOMEM) {
-    throw InputError(fmt::format("{}: {}: {}; use fewer --threads or --workers",
-                                 Printable(path.string()), what, TextOf(code)));
+    throw InputError(fmt::format("{}: {}: {}; use fewer --threads", Printable(path.string()), what,
+                                 TextOf(code)));
   }
   const bool leads_on = fs::exists(path, ignored);
   if (!leads_on && fs::is_symlink(path, ignored)) throw ImageError(BrokenLinkText(path));

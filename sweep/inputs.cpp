@@ -46,6 +46,12 @@ void MapLabels(const Inputs& inputs, FeatureSet& set) {
   for (std::size_t c = 0; c < inputs.classes.size(); ++c) {
     place.emplace(inputs.classes[c], static_cast<std::int32_t>(c));
   }
+  if (place.size() < inputs.classes.size()) {
+    throw InputError(
+        fmt::format("{}: has a class name twice, and {} has other classes; extract both with the "
+                    "same --classnames",
+                    inputs.cache_name, set.path.string()));
+  }
   std::vector<std::int32_t> map;
   for (const std::string& name : set.classes) {
     const auto found = place.find(name);

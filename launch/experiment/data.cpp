@@ -180,7 +180,10 @@ ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists
     data.classnames = lists / "classnames.txt";
     data.files[data.classnames] = lines;
   }
-  if (config.val.empty() && !config.tune_on_test()) HoldOut(config, train, lists, data);
+  if (config.val.empty() && !config.tune_on_test()) {
+    HoldOut(config, train, lists, data);
+    data.left_out = train.left_out;
+  }
   return data;
 }
 

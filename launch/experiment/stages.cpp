@@ -114,7 +114,7 @@ class StageTable {
                        [at = at_, job, split](Comm& comm) {
                          const ExtractResult done = RunExtract(job, at.compute, comm);
                          at.result.classes = done.classes;
-                         at.result.left_out[split] = done.left_out;
+                         if (job.list.empty()) at.result.left_out[split] = done.left_out;
                          return done.reused_output;
                        }});
   }
