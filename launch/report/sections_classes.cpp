@@ -145,6 +145,11 @@ std::string ClassesSection(const ReportData& data) {
   for (const Json* done : main) {
     if (done != zero_shot) body += GainChart(data, *zero_shot, *done);
   }
+  const Json& samples = data.results.at("class_samples");
+  if (const auto none = std::count(samples.begin(), samples.end(), 0); none > 0) {
+    body += fmt::format("<p>{} of {} classes have no test image and no accuracy.</p>\n", none,
+                        samples.size());
+  }
   return Section("classes", "Classes", body + ClassTable(data, main));
 }
 

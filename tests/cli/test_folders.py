@@ -508,6 +508,7 @@ def test_an_experiment_whose_test_and_val_lack_classes(digits, lacking, tmp_path
         assert done["class_top1"][0] == 0 and 0 < done["counts"]["top1_accuracy"] <= 1
     run_ok("report", "--run", run_folder, "--out", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text().lower()
+    assert "3 of 10 classes have no test image" in page
     table = page[page.index("every class"):]
     rows = table.split("<tr>")[2:12]
     for number, row in enumerate(rows):
