@@ -3,17 +3,18 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <map>
 #include <sstream>
+#include <system_error>
 #include <tuple>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/file_stamp.h"
+#include "common/folder_scan.h"
 #include "common/liveness.h"
 #include "common/log.h"
+#include "common/picture_names.h"
 #include "common/sha256.h"
 
 namespace clipsweep {
@@ -23,33 +24,67 @@ namespace fs = std::filesystem;
 
 using Entry = std::pair<std::string, std::string>;  // path relative to root, class
 
-std::vector<Entry> ScanFolders(const fs::path& root) {
+// "; skipped 3 files: 3 .txt; left out ..", or `none` when nothing was.
+std::string Rest(const LeftOut& left_out, const char* none) {
+  std::string rest;
+  for (const std::string& line : left_out.Lines()) rest += "; " + line;
+  return rest.empty() ? none : rest;
+}
+
+// Pictures of a class folder; what else lies there goes to `left_out`.
+std::vector<fs::path> PicturesOfClass(const fs::path& folder, FolderWalk& walk, LeftOut& left_out) {
+  walk.left_out() = {};
+  std::vector<fs::path> pictures = walk.Pictures(folder);
+  if (pictures.empty()) {
+    throw InputError(fmt::format("{}: class folder has no pictures{}; fill or remove it",
+                                 Printable(folder.string()),
+                                 Rest(walk.left_out(), "; it is empty")));
+  }
+  left_out.Add(walk.left_out());
+  return pictures;
+}
+
+std::vector<Entry> ScanFolders(const fs::path& root, LeftOut& left_out) {
   std::vector<Entry> entries;
-  for (const auto& folder : fs::directory_iterator(root)) {
-    if (!folder.is_directory()) continue;
+  FolderWalk walk(root);
+  for (const fs::directory_entry& folder : EntriesOf(root)) {
     const std::string name = folder.path().filename().string();
-    if (name.starts_with('.')) continue;
-    const std::size_t before = entries.size();
-    for (const auto& file : fs::recursive_directory_iterator(folder.path())) {
-      MadeProgress();
-      if (file.is_directory() || !IsImageName(file.path())) continue;
-      if (!file.is_regular_file()) {
-        throw InputError(fmt::format("{}: is no file (a dangling link?); mend or remove it",
-                                     Printable(file.path().string())));
+    std::error_code code;
+    if (IsHiddenName(name)) {
+      ++left_out.hidden[HiddenKind(name)];
+    } else if (folder.is_directory(code)) {
+      for (const fs::path& file : PicturesOfClass(folder.path(), walk, left_out)) {
+        entries.emplace_back(file.lexically_relative(root).generic_string(), name);
       }
-      entries.emplace_back(file.path().lexically_relative(root).generic_string(), name);
-    }
-    if (entries.size() == before) {
-      throw InputError(
-          fmt::format("{}: class folder has no .jpg, .jpeg, .png or .webp; fill or remove it",
-                      folder.path().string()));
+    } else if (!folder.exists(code) && WhatNameSays(name) == NameSays::kNothing) {
+      throw InputError(fmt::format("{}: {}; mend or remove it", Printable(folder.path().string()),
+                                   BrokenLinkText(folder.path())));
+    } else {
+      ++left_out.beside[FileKind(name)];
     }
   }
   if (entries.empty()) {
-    throw InputError(fmt::format("{}: no class folders with images; expected {}/CLASS/IMAGE.jpg",
-                                 root.string(), root.string()));
+    throw InputError(fmt::format("{}: no class folders with images; expected {}/CLASS/IMAGE.jpg{}",
+                                 Printable(root.string()), Printable(root.string()),
+                                 Rest(left_out, "")));
   }
   return entries;
+}
+
+// What is there but cannot be opened is found out when it is read.
+void CheckListed(const fs::path& path, const std::string& place) {
+  std::error_code code, ignored;
+  const fs::file_status itself = fs::symlink_status(path, code);
+  const char* wrong = nullptr;
+  if (fs::is_directory(path, ignored)) {
+    wrong = "is a folder; list its files";
+  } else if (code == std::errc::filename_too_long) {
+    wrong = "is too long for a path";
+  } else if (itself.type() == fs::file_type::not_found) {
+    wrong = "does not exist";
+  }
+  if (wrong == nullptr) return;
+  throw InputError(fmt::format("{}: {} {}", place, Printable(path.string()), wrong));
 }
 
 std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) {
@@ -72,10 +107,7 @@ std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) 
     if (name.empty()) {
       throw InputError(fmt::format("{}: no class; write path<TAB>class", place));
     }
-    if (!fs::is_regular_file(root / path)) {
-      throw InputError(
-          fmt::format("{}: {} does not exist", place, Printable((root / path).string())));
-    }
+    CheckListed(root / path, place);
     entries.emplace_back(path.generic_string(), name);
   }
   if (entries.empty()) throw InputError(fmt::format("{}: lists no images", list_file.string()));
@@ -96,26 +128,17 @@ void Fingerprint(ImageList& list) {
 
 }  // namespace
 
-bool IsImageName(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return ending == ".jpg" || ending == ".jpeg" || ending == ".png" || ending == ".webp";
-}
-
 ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
                         const std::vector<std::string>& classes) {
-  if (!fs::is_directory(root)) {
-    throw InputError(fmt::format("{}: image folder does not exist; check its name", root.string()));
-  }
-  std::vector<Entry> entries;
-  try {
-    entries = list_file.empty() ? ScanFolders(root) : ReadEntries(root, list_file);
-  } catch (const fs::filesystem_error& error) {
-    throw InputError(fmt::format("{}: cannot be read: {}", root.string(), error.code().message()));
+  if (std::error_code code; !fs::is_directory(root, code)) {
+    throw InputError(fmt::format("{}: image folder does not exist{}; check its name",
+                                 Printable(root.string()),
+                                 code ? " (" + code.message() + ")" : ""));
   }
   ImageList list;
   list.root = root;
+  std::vector<Entry> entries =
+      list_file.empty() ? ScanFolders(root, list.left_out) : ReadEntries(root, list_file);
   list.classes = classes;
   if (classes.empty()) {
     for (const Entry& entry : entries) list.classes.push_back(entry.second);
@@ -132,25 +155,23 @@ ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
     const int lb = right == label_of.end() ? -1 : right->second;
     return std::tie(la, a.first) < std::tie(lb, b.first);
   });
-  std::vector<bool> seen(list.classes.size(), false);
   for (const auto& [path, name] : entries) {
     const auto found = label_of.find(name);
     if (found == label_of.end()) {
       throw InputError(fmt::format("{}: class folder '{}' is not in --classnames; add or remove it",
-                                   root.string(), Printable(name)));
+                                   Printable(root.string()), Printable(name)));
     }
-    seen[static_cast<std::size_t>(found->second)] = true;
     list.paths.push_back(path);
     list.labels.push_back(found->second);
   }
-  for (std::size_t c = 0; c < seen.size(); ++c) {
-    if (!seen[c]) {
-      throw InputError(fmt::format("{}: class '{}' has no images: its folder is missing",
-                                   root.string(), Printable(list.classes[c])));
-    }
-  }
   Fingerprint(list);
   return list;
+}
+
+std::int64_t ClassesWithoutImages(const std::vector<std::int32_t>& labels, std::size_t classes) {
+  std::vector<bool> seen(classes, false);
+  for (const std::int32_t label : labels) seen.at(static_cast<std::size_t>(label)) = true;
+  return std::count(seen.begin(), seen.end(), false);
 }
 
 }  // namespace clipsweep

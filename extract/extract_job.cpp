@@ -98,6 +98,9 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
     result.duplicates =
         FindDuplicates(file.Texts(kImageHashes), file.Int32s("labels"), file.Texts("paths"));
   }
+  result.left_out = plan.list.left_out;
+  result.classes_without_images =
+      ClassesWithoutImages(file.Int32s("labels"), plan.list.classes.size());
   return result;
 }
 
@@ -137,6 +140,18 @@ std::optional<Shard> ReadValidShard(const ExtractPlan& plan, const ShardStore& s
   return std::nullopt;
 }
 
+// What is odd about the folder but allowed.
+void WarnOfFolder(const ExtractConfig& config, const ExtractPlan& plan) {
+  for (const std::string& line : plan.list.left_out.Lines()) {
+    LogWarning("{}: {}", Printable(config.images.string()), line);
+  }
+  const std::int64_t without = ClassesWithoutImages(plan.list.labels, plan.list.classes.size());
+  if (without > 0) {
+    LogWarning("{}: {} of {} classes have no image", Printable(config.images.string()), without,
+               plan.list.classes.size());
+  }
+}
+
 // What was made with `skip` is not what `fail` asks for.
 void RefuseSkipped(const ExtractConfig& config, std::int64_t skipped) {
   if (config.skip_bad_images || skipped == 0) return;
@@ -174,6 +189,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   EnterStage("extract: plan");
   ExtractPlan plan;
   Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
+  if (comm.is_root()) WarnOfFolder(config, plan);
   EnterStage("extract: output");
   RequireSameOnAllRanks(comm, {{"sizes of the pictures", plan.list.sizes_sha256}});
   StageOutput output =

@@ -11,6 +11,7 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/hdf5_file.h"
+#include "common/left_out.h"
 #include "common/provenance.h"
 #include "common/shared_pictures.h"
 #include "extract/checkpoint.h"
@@ -60,6 +61,8 @@ struct ExtractResult {
   Duplicates duplicates;        // the same picture more than once
   bool reused_output = false;   // OUT was there already, made from the same input
   std::string sha256;           // of the file's sealed bytes
+  LeftOut left_out;             // of the image folder
+  std::int64_t classes_without_images = 0;
 };
 
 // model, model_sha256, preprocess, activation, precision: what features of this checkpoint say of

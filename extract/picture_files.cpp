@@ -5,50 +5,45 @@
 
 #include <algorithm>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
-#include "common/image_list.h"
+#include "common/folder_scan.h"
 #include "common/log.h"
 #include "extract/batch_encoders.h"
 #include "extract/image_decode.h"
 #include "extract/preprocess.h"
+#include "extract/read_picture.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
 
-template <typename Iterator>
-std::vector<fs::path> PicturesIn(const fs::path& folder) {
-  std::vector<fs::path> inside;
-  std::error_code code;
-  Iterator entry(folder, code);
-  for (; !code && entry != Iterator(); entry.increment(code)) {
-    if (IsImageName(entry->path())) inside.push_back(entry->path());
-  }
-  if (code) {
-    throw InputError(fmt::format("{}: cannot be listed ({}); check --images",
-                                 Printable(folder.string()), code.message()));
-  }
-  std::sort(inside.begin(), inside.end());
-  return inside;
+std::string Sentences(const LeftOut& left_out) {
+  std::string text;
+  for (const std::string& line : left_out.Lines()) text += "; " + line;
+  return text;
 }
 
 }  // namespace
 
-std::vector<fs::path> FindPictures(const std::vector<fs::path>& given, bool deep) {
-  std::vector<fs::path> found;
+FoundPictures FindPictures(const std::vector<fs::path>& given, bool deep) {
+  FoundPictures found;
   for (const fs::path& path : given) {
     std::error_code code;
     if (!fs::is_directory(path, code)) {
-      found.push_back(path);
+      found.paths.push_back(path);
       continue;
     }
-    const auto inside = deep ? PicturesIn<fs::recursive_directory_iterator>(path)
-                             : PicturesIn<fs::directory_iterator>(path);
-    found.insert(found.end(), inside.begin(), inside.end());
+    FolderWalk walk(path);
+    std::vector<fs::path> inside = walk.Pictures(path, deep);
+    std::sort(inside.begin(), inside.end());
+    found.paths.insert(found.paths.end(), inside.begin(), inside.end());
+    found.left_out.Add(walk.left_out());
   }
-  if (found.empty()) throw InputError("--images: no picture there; give files or their folder");
+  if (found.paths.empty()) {
+    throw InputError(fmt::format("--images: no picture there{}; give files or their folder",
+                                 Sentences(found.left_out)));
+  }
   return found;
 }
 
@@ -63,8 +58,8 @@ void EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
   shape.pinned = compute.on_gpu();
   const auto decode = [&](std::int64_t image, std::uint8_t* pixels) -> std::string {
     const fs::path& path = paths[static_cast<std::size_t>(image)];
-    const std::string bytes = ReadFile(path, kMaxImageBytes);
     try {
+      const std::string bytes = ReadPicture(path);
       const Image square = ResizeAndCrop(DecodeImage(bytes), model.image_size);
       std::ranges::copy(square.rgb, pixels);
       return "";

@@ -10,16 +10,20 @@
 #include <vector>
 
 #include "common/device.h"
+#include "common/left_out.h"
 #include "extract/encoder_models.h"
 #include "extract/image_pipeline.h"
 #include "extract/model_config.h"
 
 namespace clipsweep {
 
-// Files as given, folders' pictures in byte order; `deep`: of their sub-folders too. Throws
-// InputError when there is none or a folder cannot be listed.
-std::vector<std::filesystem::path> FindPictures(const std::vector<std::filesystem::path>& given,
-                                                bool deep);
+// Files as given, folders' pictures (folder_scan.h) in byte order; `deep`: of their sub-folders
+// too. Throws InputError when there is none, a folder cannot be listed or a link makes a loop.
+struct FoundPictures {
+  std::vector<std::filesystem::path> paths;
+  LeftOut left_out;  // of the folders
+};
+FoundPictures FindPictures(const std::vector<std::filesystem::path>& given, bool deep);
 
 // Encodes the pictures of `ranges` (which count `paths`). `receive` gets unit rows [count, D] and
 // for each why it could not be read, "" when it could. With `skip_bad` false an unreadable picture

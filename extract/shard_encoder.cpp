@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/sha256.h"
@@ -13,6 +12,7 @@
 #include "extract/batch_encoders.h"
 #include "extract/image_decode.h"
 #include "extract/preprocess.h"
+#include "extract/read_picture.h"
 
 namespace clipsweep {
 
@@ -51,10 +51,11 @@ std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
                                  std::uint8_t* pixels) const {
   const auto path = plan_.PathOf(image);
   const FileStamp stamp = StampOf(path);
-  // A file that cannot be read stops the run: it says nothing about the picture.
-  const std::string bytes = ReadFile(path, kMaxImageBytes);
-  if (view == 0) Keep(image, {Sha256Hex(bytes), Settled(stamp)});
+  bool is_read = false;
   try {
+    const std::string bytes = ReadPicture(path);
+    is_read = true;
+    if (view == 0) Keep(image, {Sha256Hex(bytes), Settled(stamp)});
     const int n = plan_.checkpoint->config().image_size;
     const Image whole = DecodeImage(bytes);
     const Image square =
@@ -62,7 +63,10 @@ std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
     std::ranges::copy(square.rgb, pixels);
     return "";
   } catch (const ImageError& error) {
-    if (config_.skip_bad_images) return error.what();
+    if (config_.skip_bad_images) {
+      if (view == 0 && !is_read) Keep(image, RecordPicture(path));
+      return error.what();
+    }
     throw InputError(fmt::format("{}: {}; mend or remove it, or give --on-bad-image skip",
                                  Printable(path.string()), error.what()));
   }

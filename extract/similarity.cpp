@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "extract/image_decode.h"
 #include "extract/picture_files.h"
+#include "extract/read_picture.h"
 #include "extract/text_encode.h"
 #include "extract/thumbnail.h"
 
@@ -39,7 +40,7 @@ std::vector<std::string> ReadTexts(const fs::path& path) {
 
 Image ReadImage(const fs::path& path) {
   try {
-    return DecodeImage(ReadFile(path, kMaxImageBytes));
+    return DecodeImage(ReadPicture(path));
   } catch (const ImageError& error) {
     throw InputError(
         fmt::format("{}: {}; mend or leave it out", Printable(path.string()), error.what()));
@@ -60,7 +61,9 @@ std::vector<std::vector<float>> Rows(const at::Tensor& matrix) {
 
 Similarity ComputeSimilarity(const SimilarityConfig& config, const Compute& compute) {
   Similarity result;
-  result.images = FindPictures(config.images, /*deep=*/false);
+  FoundPictures found = FindPictures(config.images, /*deep=*/false);
+  result.images = std::move(found.paths);
+  result.left_out = std::move(found.left_out);
   if (result.images.size() > kMost) {
     throw InputError(fmt::format("--images: {} pictures, {} make a page one can read",
                                  result.images.size(), kMost));

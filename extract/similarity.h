@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/device.h"
+#include "common/left_out.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -25,6 +26,7 @@ struct Similarity {
   std::vector<std::vector<float>> cosines;  // [text][image]
   // exp(100 cosine), normalised over the texts: [text][image]
   std::vector<std::vector<float>> probabilities;
+  LeftOut left_out;  // of folders
 };
 
 // Throws InputError: no picture, no text, more than 64 of either, a picture that cannot be read.

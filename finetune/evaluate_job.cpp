@@ -57,6 +57,7 @@ Plan MakePlan(const EvaluateConfig& config, const Compute& compute) {
   plan.made_from = plan.inputs.made_from;
   plan.made_from["features_sha256"] = features.content_sha256;
   plan.made_from["device_kind"] = compute.kind();
+  NoteClasses(plan.inputs, features, "features_classes_sha256", plan.made_from);
   plan.test = LoadQueries(plan.inputs, std::move(features), "features");
   if (config.adapter.empty()) {
     plan.adapter = Untrained(config, plan.inputs);

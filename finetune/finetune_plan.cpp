@@ -136,8 +136,10 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
           config.val.string()));
     }
     plan.made_from["select_sha256"] = val.content_sha256;
+    NoteClasses(plan.inputs, val, "select_classes_sha256", plan.made_from);
     plan.val = LoadQueries(plan.inputs, std::move(val), "val");
   }
+  NoteClasses(plan.inputs, test, "features_classes_sha256", plan.made_from);
   plan.test = LoadQueries(plan.inputs, std::move(test), "features");
   RequireTogether(plan.inputs, config.allowed, plan.made_from);
   TakePoint(config, plan);

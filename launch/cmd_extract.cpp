@@ -76,10 +76,15 @@ class ExtractCommand final : public Command {
                    {"duplicates",
                     {{"pictures", result.duplicates.pictures},
                      {"across_classes", result.duplicates.across_classes}}},
+                   {"classes_without_images", result.classes_without_images},
                    {"sha256", result.sha256}};
     if (result.duplicates.pictures > 0) {
       output.json["duplicates"]["example"] = {result.duplicates.example.first,
                                               result.duplicates.example.second};
+    }
+    NoteLeftOut(result.left_out, output);
+    if (result.classes_without_images > 0) {
+      output.text += ClassesWithoutImagesText(result.classes_without_images, result.classes) + "\n";
     }
     return output;
   }

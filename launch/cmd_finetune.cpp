@@ -112,6 +112,7 @@ class FinetuneCommand final : public Command {
         {"sha256", result.sha256}};
     NoteSkipped(context, {cache_, features_, val_}, output);
     NoteOddities(context, result.oddities, output);
+    NoteClassesWithoutImages(context, cache_, {features_, val_}, output);
     return output;
   }
 

@@ -37,6 +37,7 @@ class ZeroshotCommand final : public Command {
                    {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
     NoteSkipped(context, {features_}, output);
     NoteOddities(context, result.oddities, output);
+    NoteClassesWithoutImages(context, "", {features_}, output);
     return output;
   }
 
@@ -88,6 +89,7 @@ class TipCommand final : public Command {
         {"test", CountsJson(result.samples, result.test.top1, result.test.top5)}};
     NoteSkipped(context, {cache_, features_}, output);
     NoteOddities(context, result.oddities, output);
+    NoteClassesWithoutImages(context, cache_, {features_}, output);
     return output;
   }
 

@@ -54,7 +54,7 @@ class PredictCommand final : public Command {
     Comm& comm = context.comm;
     std::vector<ShardRange> mine;
     Agree(comm, [&] {
-      paths_ = FindPictures({images_.begin(), images_.end()}, /*deep=*/true);
+      found_ = FindPictures({images_.begin(), images_.end()}, /*deep=*/true);
       Open(context.compute);
       const auto count = static_cast<std::int64_t>(paths_.size());
       for (const std::int64_t item : ItemsOfRank((count + kRange - 1) / kRange, comm)) {
@@ -161,7 +161,7 @@ class PredictCommand final : public Command {
     for (std::size_t i = 0; i < paths_.size(); ++i) {
       const std::string path = paths_[i].string();
       if (!reasons_[i].empty()) {
-        output.text += fmt::format("{}: left out: {}\n", Printable(path), reasons_[i]);
+        output.text += fmt::format("{}: left out: {}\n", Printable(path), Printable(reasons_[i]));
         skipped.push_back({{"path", path}, {"reason", reasons_[i]}});
         continue;
       }
@@ -182,6 +182,7 @@ class PredictCommand final : public Command {
                    {"tuned_on", adapter_.tuned_on},
                    {"predictions", predictions},
                    {"skipped", skipped}};
+    NoteLeftOut(found_.left_out, output);
     return output;
   }
 
@@ -195,7 +196,8 @@ class PredictCommand final : public Command {
   AdapterData adapter_;
   ModelConfig config_;
   std::unique_ptr<ImageEncoder> encoder_;
-  std::vector<std::filesystem::path> paths_;
+  FoundPictures found_;
+  const std::vector<std::filesystem::path>& paths_ = found_.paths;
   std::vector<std::vector<Prediction>> answers_;  // of each picture; empty where left out
   std::vector<std::string> reasons_;
 };

@@ -69,6 +69,7 @@ class SimilarityCommand final : public Command {
                                  Printable(similarity.texts[best]), similarity.cosines[best][i]);
       output.json["images"].push_back({{"image", image}, {"best_text", similarity.texts[best]}});
     }
+    NoteLeftOut(similarity.left_out, output);
     output.text += fmt::format("page: {}\n", out_);
     output.json["texts"] = similarity.texts;
     output.json["cosines"] = similarity.cosines;

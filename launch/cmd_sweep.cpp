@@ -149,6 +149,8 @@ class SweepCommand final : public Command {
     const bool own = config_.tune_on == "split" || config_.tune_on == "test";
     NoteSkipped(context, {cache_, features_, own ? "" : config_.tune_on}, output);
     NoteOddities(context, result.oddities, output);
+    NoteClassesWithoutImages(context, cache_.empty() ? adapter_ : cache_,
+                             {features_, own ? "" : config_.tune_on}, output);
     return output;
   }
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
+#include <set>
 
 #include "common/error.h"
 #include "common/feature_file.h"
@@ -135,6 +136,41 @@ void NoteSkipped(const CommandContext& context, const std::vector<std::string>& 
   }
   if (!note.empty()) output.text += fmt::format("not counted, unreadable images: {}\n", note);
   output.json["skipped_images"] = skipped;
+}
+
+void NoteLeftOut(const LeftOut& left_out, CommandOutput& output) {
+  for (const std::string& line : left_out.Lines()) output.text += line + "\n";
+  output.json["skipped_files"] = left_out.files;
+  output.json["hidden_entries"] = left_out.hidden;
+  output.json["files_beside_classes"] = left_out.beside;
+}
+
+std::string ClassesWithoutImagesText(std::int64_t without, std::int64_t classes) {
+  return fmt::format("{} of {} classes have no image", without, classes);
+}
+
+void NoteClassesWithoutImages(const CommandContext& context, const std::string& classes_of,
+                              const std::vector<std::string>& feature_files,
+                              CommandOutput& output) {
+  if (!context.comm.is_root()) return;
+  Json without = Json::object();
+  for (const std::string& path : feature_files) {
+    if (path.empty() || !std::filesystem::exists(path) || without.contains(path)) continue;
+    const H5Reader file(path, Seal::kCheckedBefore);
+    const std::vector<std::string> own = file.Texts("classes");
+    std::set<std::string> seen;
+    for (const std::int32_t label : file.Int32s("labels")) {
+      seen.insert(own.at(static_cast<std::size_t>(label)));
+    }
+    const auto classes = static_cast<std::int64_t>(
+        classes_of.empty() ? own.size()
+                           : H5Reader(classes_of, Seal::kCheckedBefore).Texts("classes").size());
+    const std::int64_t none = classes - static_cast<std::int64_t>(seen.size());
+    if (none <= 0) continue;
+    without[path] = none;
+    output.text += fmt::format("{} in {}\n", ClassesWithoutImagesText(none, classes), path);
+  }
+  output.json["classes_without_images"] = without;
 }
 
 }  // namespace clipsweep

@@ -11,6 +11,7 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/error.h"
+#include "common/left_out.h"
 #include "common/oddities.h"
 #include "extract/model_options.h"
 
@@ -125,6 +126,19 @@ std::string OdditiesText(const Oddities& oddities);
 // 0; the files have been checked already.
 void NoteSkipped(const CommandContext& context, const std::vector<std::string>& feature_files,
                  CommandOutput& output);
+
+// To a result: what lay in the image folders and was not read, as lines and as `skipped_files`,
+// `hidden_entries` and `files_beside_classes` (kind -> how many).
+void NoteLeftOut(const LeftOut& left_out, CommandOutput& output);
+
+// "817 of 1000 classes have no image"
+std::string ClassesWithoutImagesText(std::int64_t without, std::int64_t classes);
+
+// To a result: how many of the classes that are told apart have no image in each of the feature
+// files, as `classes_without_images` (file -> how many). `classes_of`: the cache or adapter whose
+// classes those are; "": each file's own. On rank 0; the files have been checked already.
+void NoteClassesWithoutImages(const CommandContext& context, const std::string& classes_of,
+                              const std::vector<std::string>& feature_files, CommandOutput& output);
 
 // {"samples", "top1", "top5", "top1_accuracy", "top5_accuracy"}: counts, and fractions of 1.
 Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "common/error.h"
 #include "common/log.h"
@@ -37,27 +38,51 @@ Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, const
   return inputs;
 }
 
+namespace {
+
+// Labels count the classes of `inputs` instead of the set's own, which are some of those by name.
+void MapLabels(const Inputs& inputs, FeatureSet& set) {
+  std::unordered_map<std::string, std::int32_t> place;
+  for (std::size_t c = 0; c < inputs.classes.size(); ++c) {
+    place.emplace(inputs.classes[c], static_cast<std::int32_t>(c));
+  }
+  if (place.size() < inputs.classes.size()) {
+    throw InputError(
+        fmt::format("{}: has a class name twice, and {} has other classes; extract both with the "
+                    "same --classnames",
+                    inputs.cache_name, set.path.string()));
+  }
+  std::vector<std::int32_t> map;
+  for (const std::string& name : set.classes) {
+    const auto found = place.find(name);
+    if (found == place.end()) {
+      throw InputError(fmt::format(
+          "{}: its class '{}' is none of the {} classes of {}; extract both with the same "
+          "--classnames",
+          set.path.string(), Printable(name), inputs.classes.size(), inputs.cache_name));
+    }
+    map.push_back(found->second);
+  }
+  for (std::int32_t& label : set.labels) label = map[static_cast<std::size_t>(label)];
+}
+
+}  // namespace
+
+void NoteClasses(const Inputs& inputs, const FeatureSet& set, const std::string& name,
+                 Provenance& made_from) {
+  if (set.classes == inputs.classes) return;
+  Sha256 names;
+  for (const std::string& each : set.classes) names.Update(each + "\n");
+  made_from[name] = names.Hex();
+}
+
 Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role) {
   if (set.width != inputs.problem.width) {
     throw InputError(fmt::format(
         "{}: features are {} wide but those of {} are {}; extract both with the same model",
         set.path.string(), set.width, inputs.cache_name, inputs.problem.width));
   }
-  if (set.classes != inputs.classes) {
-    const auto at =
-        static_cast<std::size_t>(std::mismatch(set.classes.begin(), set.classes.end(),
-                                               inputs.classes.begin(), inputs.classes.end())
-                                     .first -
-                                 set.classes.begin());
-    const auto name = [&](const std::vector<std::string>& classes) {
-      return at < classes.size() ? "'" + Printable(classes[at]) + "'" : std::string("nothing");
-    };
-    throw InputError(
-        fmt::format("{}: has {} classes, {} has {}; class {} is {} against {}; extract both with "
-                    "the same --classnames",
-                    set.path.string(), set.classes.size(), inputs.cache_name, inputs.classes.size(),
-                    at, name(set.classes), name(inputs.classes)));
-  }
+  if (set.classes != inputs.classes) MapLabels(inputs, set);
   const bool is_new = std::none_of(inputs.files.begin(), inputs.files.end(),
                                    [&](const MadeFile& file) { return file.role == role; });
   if (is_new) inputs.files.push_back({role, set.path, set.made_from});

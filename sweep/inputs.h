@@ -32,8 +32,14 @@ struct Inputs {
 Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from,
                   const std::string& role, const Allowed& allowed);
 
-// Queries for `inputs` from a feature file, which plays the role "features" or "val". Throws
-// InputError when its width or its classes differ.
+// To the provenance of what is made from `inputs` and `set`: the SHA-256 of the set's class names
+// as `name`, when they are not those of `inputs`. Its labels count its own classes.
+void NoteClasses(const Inputs& inputs, const FeatureSet& set, const std::string& name,
+                 Provenance& made_from);
+
+// Queries for `inputs` from a feature file, which plays the role "features" or "val". Its classes
+// are those of `inputs` or some of them, in any order: labels go by name. Throws InputError for
+// another width, or naming a class that is none of those.
 Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role);
 
 // Once all files of a stage are loaded: they must have been made alike, and those of pictures must

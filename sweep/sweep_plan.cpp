@@ -116,6 +116,7 @@ std::vector<std::int64_t> ReadTuning(const SweepConfig& config, SweepPlan& plan)
         "{}: --tune-on holds the same images as --features; give other images, or --tune-on test",
         config.tune_on));
   }
+  NoteClasses(plan.inputs, tune, "tune_classes_sha256", plan.made_from);
   plan.tune = LoadQueries(plan.inputs, std::move(tune), "val");
   return {};
 }
@@ -205,6 +206,7 @@ std::vector<std::int64_t> ReadQueries(const SweepConfig& config, SweepPlan& plan
   FeatureSet test = ReadFeatureFile(config.features);
   plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
   plan.made_from["features_sha256"] = test.content_sha256;
+  NoteClasses(plan.inputs, test, "features_classes_sha256", plan.made_from);
   plan.test = LoadQueries(plan.inputs, std::move(test), "features");
   std::vector<std::int64_t> held_out = ReadTuning(config, plan);
   RequireTogether(plan.inputs, config.allowed, plan.made_from);

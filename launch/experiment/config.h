@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/left_out.h"
 #include "common/prediction_file.h"
 #include "common/shared_pictures.h"
 #include "extract/model_options.h"
@@ -79,7 +80,8 @@ struct ExperimentResult {
   std::vector<FinetuneResult> adapters;  // in the order of cells
   std::vector<Evaluation> evaluations;
   std::int64_t test_samples = 0, classes = 0;
-  std::int64_t most_keys = 0;  // this many shots are all keys, whatever the seed
+  std::int64_t most_keys = 0;               // this many shots are all keys, whatever the seed
+  std::map<std::string, LeftOut> left_out;  // of the image folders, by split: "train"
   std::string tuned_on;
   std::map<std::string, Duplicates> duplicates;  // feature file -> the same picture more than once
   Oddities oddities;  // of what the sweep, the trainings and the evaluations stand on

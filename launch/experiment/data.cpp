@@ -149,6 +149,20 @@ void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::pat
   data.files[data.val.list] = val;
 }
 
+// Every class needs a key: its Tip-Adapter has nothing to say without one.
+void RequireEveryClass(const ImageList& train, const std::string& source) {
+  const std::int64_t without = ClassesWithoutImages(train.labels, train.classes.size());
+  if (without == 0) return;
+  std::vector<bool> seen(train.classes.size(), false);
+  for (const std::int32_t label : train.labels) seen[static_cast<std::size_t>(label)] = true;
+  const auto first = std::find(seen.begin(), seen.end(), false) - seen.begin();
+  throw InputError(fmt::format(
+      "{}: {} of {} classes have no training image, the first is '{}'; add images, or take the "
+      "classes out of --classnames",
+      source, without, train.classes.size(),
+      Printable(train.classes[static_cast<std::size_t>(first)])));
+}
+
 ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists) {
   ExperimentData data;
   data.train.images = config.train;
@@ -159,13 +173,17 @@ ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists
   std::vector<std::string> classes;
   if (!config.classnames.empty()) classes = ReadClassNames(config.classnames).classes;
   const ImageList train = ReadImageList(config.train, {}, classes);
+  RequireEveryClass(train, config.train.string());
   if (config.classnames.empty()) {
     std::string lines;
     for (const std::string& name : train.classes) lines += ListLine(config.train, name, name);
     data.classnames = lists / "classnames.txt";
     data.files[data.classnames] = lines;
   }
-  if (config.val.empty() && !config.tune_on_test()) HoldOut(config, train, lists, data);
+  if (config.val.empty() && !config.tune_on_test()) {
+    HoldOut(config, train, lists, data);
+    data.left_out = train.left_out;
+  }
   return data;
 }
 
@@ -272,6 +290,7 @@ void ExperimentData::MoveFiles(const fs::path& folder) {
 void CheckImages(const ExperimentConfig& config, const ExperimentData& data) {
   const std::vector<std::string> classes = ReadClassNames(data.classnames).classes;
   const ImageList train = ReadImageList(data.train.images, data.train.list, classes);
+  RequireEveryClass(train, data.train.images.string());
   if (!config.tune_on_test()) ReadImageList(data.val.images, data.val.list, classes);
   ReadImageList(data.test.images, data.test.list, classes);
   std::vector<std::int64_t> images(classes.size(), 0);

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "common/left_out.h"
 #include "launch/experiment/config.h"
 
 namespace clipsweep {
@@ -18,6 +19,8 @@ struct ExperimentData {
   Split train, val, test;
   std::filesystem::path classnames;
   std::map<std::filesystem::path, std::string> files;  // lists and class names to be there
+  // Of the folder that the lists were made from, which extractions do not look through any more.
+  LeftOut left_out;
 
   // Whether they are there already, as they should be.
   bool OnDisk() const;

@@ -179,7 +179,13 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   std::vector<Stage> stages;
   Agree(comm, [&] {
     data = ReadExperimentData(config);
-    if (comm.is_root()) WriteLists(config, data, compute);
+    if (!data.train.list.empty()) result.left_out["train"] = data.left_out;
+    if (comm.is_root()) {
+      for (const std::string& line : data.left_out.Lines()) {
+        LogWarning("{}: {}", Printable(config.train.string()), line);
+      }
+      WriteLists(config, data, compute);
+    }
     stages = MakeStages(config, data, compute, result);
   });
   for (const Stage& stage : stages) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 #include <sstream>
 
@@ -110,6 +111,10 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
                            file);
     }
     notes += OdditiesText(result.oddities);
+    const auto& samples = results["class_samples"];
+    if (const auto none = std::count(samples.begin(), samples.end(), 0); none > 0) {
+      notes += fmt::format("{} in test.h5\n", ClassesWithoutImagesText(none, result.classes));
+    }
     WriteFileAtomically(config.run / "table.txt", table + notes);
     write_times(result, true);
     output.text = table + fmt::format("\nrun folder: {}\n", config.run.string());
@@ -123,6 +128,16 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
       stages[stage.name].update({{"reused", stage.reused}, {"resumed", stage.resumed}});
     }
     output.json["stages"] = stages;
+    Json folders = Json::object();
+    for (const auto& [split, left_out] : result.left_out) {
+      CommandOutput part;
+      NoteLeftOut(left_out, part);
+      folders[split] = part.json;
+      for (const std::string& line : left_out.Lines()) {
+        output.text += fmt::format("{}: {}\n", split, line);
+      }
+    }
+    output.json["folders"] = folders;
   });
   std::vector<std::string> feature_files;
   for (const char* split : {"train.h5", "val.h5", "test.h5"}) {
@@ -132,6 +147,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
   }
   NoteSkipped(context, feature_files, output);
   NoteOddities(context, result.oddities, output);
+  NoteClassesWithoutImages(context, "", feature_files, output);
   return output;
 }
 

@@ -111,10 +111,11 @@ class StageTable {
                        {},
                        {},
                        [at = at_, job] { return ExtractProvenance(job, at.compute); },
-                       [at = at_, job](Comm& comm) {
+                       [at = at_, job, split](Comm& comm) {
                          const ExtractResult done = RunExtract(job, at.compute, comm);
                          at.result.classes = done.classes;
                          at.result.duplicates[job.out.filename().string()] = done.duplicates;
+                         if (job.list.empty()) at.result.left_out[split] = done.left_out;
                          return done.reused_output;
                        }});
   }

@@ -83,8 +83,8 @@ std::string ClassTable(const ReportData& data, const std::vector<const Json*>& c
                          EscapeHtml(data.classes[c]),
                          data.results.at("class_samples").at(c).get<std::int64_t>());
     for (const auto& column : values) {
-      table +=
-          column.at(c) < 0 ? "<td></td>" : fmt::format("<td class=\"n\">{:.1f}</td>", column[c]);
+      table += column.at(c) < 0 ? "<td class=\"n\">–</td>"
+                                : fmt::format("<td class=\"n\">{:.1f}</td>", column[c]);
     }
     table += "</tr>\n";
   }
@@ -144,6 +144,11 @@ std::string ClassesSection(const ReportData& data) {
   std::string body;
   for (const Json* done : main) {
     if (done != zero_shot) body += GainChart(data, *zero_shot, *done);
+  }
+  const Json& samples = data.results.at("class_samples");
+  if (const auto none = std::count(samples.begin(), samples.end(), 0); none > 0) {
+    body += fmt::format("<p>{} of {} classes have no test image and no accuracy.</p>\n", none,
+                        samples.size());
   }
   return Section("classes", "Classes", body + ClassTable(data, main));
 }

@@ -7,6 +7,7 @@
 #include "common/class_names.h"
 #include "common/error.h"
 #include "common/image_list.h"
+#include "common/picture_names.h"
 #include "common/subsets.h"
 #include "tests/support/problems.h"
 
@@ -41,16 +42,16 @@ TEST(ImageList, SortsClassesAndFilesByBytes) {
   EXPECT_EQ(other.sha256, list.sha256);
 }
 
-TEST(ImageList, NamesTheMissingClassAndTheEmptyFolder) {
+TEST(ImageList, NamesTheExtraClassAndTheEmptyFolder) {
   const TempFolder folder;
   EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }), "");
   EXPECT_NE(MessageOf([&] { ReadImageList(folder / "none", "", {}); }).find("none"),
             std::string::npos);
   WriteText(folder / "a/1.jpg", "x");
-  EXPECT_NE(MessageOf([&] {
-              ReadImageList(folder.path(), "", {"a", "zebra"});
-            }).find("zebra"),
-            std::string::npos);
+  const ImageList some = ReadImageList(folder.path(), "", {"zebra", "a", "ox"});
+  EXPECT_EQ(some.classes, (std::vector<std::string>{"zebra", "a", "ox"}));
+  EXPECT_EQ(some.labels, (std::vector<std::int32_t>{1}));
+  EXPECT_EQ(ClassesWithoutImages(some.labels, some.classes.size()), 2);
   WriteText(folder / "other/1.jpg", "x");
   EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {"a"}); }).find("other"),
             std::string::npos);
@@ -70,6 +71,60 @@ TEST(ImageList, ReadsListFiles) {
     WriteText(folder / "bad.tsv", bad);
     EXPECT_NE(MessageOf([&] { ReadImageList(folder / "i", folder / "bad.tsv", {}); }), "") << bad;
   }
+}
+
+TEST(ImageList, LinksLeadOnAndLoopsEnd) {
+  const TempFolder folder;
+  WriteText(folder / "a/1.jpg", "x");
+  WriteText(folder / "a/deep/2.jpg", "x");
+  WriteText(folder / "b/3.jpg", "x");
+  std::filesystem::create_symlink("../b", folder / "a/other");
+  EXPECT_EQ(ReadImageList(folder.path(), "", {}).paths,
+            (std::vector<std::string>{"a/1.jpg", "a/deep/2.jpg", "a/other/3.jpg", "b/3.jpg"}));
+  std::filesystem::create_symlink("..", folder / "a/deep/up");
+  EXPECT_NE(MessageOf([&] {
+              ReadImageList(folder.path(), "", {});
+            }).find("a/deep/up: is a link to '..' that leads back to"),
+            std::string::npos);
+}
+
+TEST(PictureNames, EndingsAndWhatTheySay) {
+  const std::string longest = ".abcdefghij", too_long = ".abcdefghijk";
+  EXPECT_EQ(EndingOf("a" + longest), longest);
+  for (const std::string& name : {"a" + too_long, std::string("a"), std::string("a."),
+                                  std::string(".jpg"), std::string("a.jpg?w=2"), std::string("")}) {
+    EXPECT_EQ(EndingOf(name), "") << name;
+    EXPECT_EQ(WhatNameSays(name), NameSays::kNothing) << name;
+  }
+  EXPECT_EQ(EndingOf("a.b.TIFF"), ".tiff");
+  for (const char* name : {"a.JPG", "a.jfif", "a.pnm", ".a.webp", "a b.GIF"}) {
+    EXPECT_EQ(WhatNameSays(name), NameSays::kPicture) << name;
+  }
+  for (const char* name : {"a.txt", "a.MP4", "a.jpg.bak", "a.jpg~", "a.7z"}) {
+    EXPECT_EQ(WhatNameSays(name), NameSays::kOther) << name;
+  }
+  for (const char* name : {"a.1", "a.heic", "a.jpeg_large", "a.\xc3\xa4"}) {
+    EXPECT_EQ(WhatNameSays(name), NameSays::kNothing) << name;
+  }
+  for (const char* name : {".", "._a", "THUMBS.DB", "@EADIR", "$Recycle.Bin", "lost+found"}) {
+    EXPECT_TRUE(IsHiddenName(name)) << name;
+  }
+  for (const char* name : {"_a", "lost", "recycled", "thumbs.db.png", "#", "@"}) {
+    EXPECT_FALSE(IsHiddenName(name)) << name;
+  }
+}
+
+TEST(LeftOut, SaysKindsByFallingCount) {
+  LeftOut left_out;
+  EXPECT_TRUE(left_out.Lines().empty());
+  left_out.files = {{".gif", 8}, {".bmp", 12}};
+  LeftOut more;
+  more.files = {{".gif", 1}};
+  more.hidden = {{"a\nb", 1}};
+  left_out.Add(more);
+  EXPECT_EQ(left_out.Lines(),
+            (std::vector<std::string>{"skipped 21 files: 12 .bmp, 9 .gif",
+                                      "left out 1 hidden or system entry: 1 a\\x0ab"}));
 }
 
 TEST(ClassNames, ReadsEveryForm) {
