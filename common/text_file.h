@@ -31,9 +31,9 @@ void WriteTextFile(const std::filesystem::path& path, const TextSet& set);
 // Reads and checks shapes, finiteness and unit length. Throws InputError naming the file.
 TextSet ReadTextFile(const std::filesystem::path& path);
 
-// The rows of `text` in the class order of `features`: matched by folder name, else by class name,
-// else, when there are equally many of both and the text has no folder names, by position. Throws
-// InputError.
+// The rows of `text` in the class order of `features`: matched by folder name, else by a class name
+// that one class alone has, else, when there are equally many of both and the text has no folder
+// names, by position, unless LooksLike() speaks against it. Throws InputError.
 std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features);
 
 }  // namespace clipsweep
