@@ -2,20 +2,26 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "common/error.h"
 #include "common/file_system.h"
+#include "common/signals.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
+
+int g_readers = 1;
 
 fs::path FolderOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
@@ -23,7 +29,9 @@ fs::path FolderOf(const fs::path& path) {
 
 class Descriptor {
  public:
-  explicit Descriptor(const fs::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  // Does not wait for the writer of a pipe.
+  explicit Descriptor(const fs::path& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -34,6 +42,70 @@ class Descriptor {
  private:
   int fd_;
 };
+
+struct Source {
+  int descriptor;
+  const fs::path& path;
+  std::size_t limit;
+};
+
+[[noreturn]] void ThrowTooLong(const Source& source) {
+  throw InputError(
+      fmt::format("{}: more than the {} bytes allowed here", source.path.string(), source.limit));
+}
+
+// Until there is something to read, or the other end is closed.
+void WaitFor(int descriptor) {
+  constexpr int kMilliseconds = 100;  // between looks at signals
+  pollfd waiting{descriptor, POLLIN, 0};
+  do {
+    ThrowIfInterrupted();
+  } while (::poll(&waiting, 1, kMilliseconds) <= 0);
+}
+
+// `expected` bytes are there, as far as one knows; more or less may come.
+std::string ReadToEnd(const Source& source, std::size_t expected) {
+  constexpr std::size_t kPiece = std::size_t{64} << 10;
+  std::string content(expected + 1, '\0');  // one more: the end shows itself by a read of nothing
+  std::size_t have = 0;
+  for (;;) {
+    if (have == content.size()) content.resize(content.size() + kPiece);
+    const ssize_t got = ::read(source.descriptor, content.data() + have, content.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) {
+      WaitFor(source.descriptor);
+      continue;
+    }
+    if (got < 0) {
+      throw InputError(
+          fmt::format("{}: reading failed: {}", source.path.string(), std::strerror(errno)));
+    }
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+    if (have > source.limit) ThrowTooLong(source);
+  }
+  content.resize(have);
+  return content;
+}
+
+std::string ReadPipe(const Source& source, const struct stat& info) {
+  if (g_readers > 1) {
+    throw InputError(
+        fmt::format("{}: is a pipe or device, which {} ranks cannot all read; save it as a file",
+                    source.path.string(), g_readers));
+  }
+  static std::mutex mutex;
+  static std::map<std::pair<dev_t, ino_t>, std::string> kept;
+  const std::lock_guard lock(mutex);
+  const std::pair key{info.st_dev, info.st_ino};
+  auto known = kept.find(key);
+  if (known == kept.end()) {
+    WaitFor(source.descriptor);  // a read of a pipe that nobody has opened yet looks like its end
+    known = kept.emplace(key, ReadToEnd(source, 0)).first;
+  }
+  if (known->second.size() > source.limit) ThrowTooLong(source);
+  return known->second;
+}
 
 }  // namespace
 
@@ -78,7 +150,7 @@ void WriteFileAtomically(const fs::path& path, std::string_view content) {
 }
 
 std::string ReadFile(const fs::path& path, std::size_t limit) {
-  Descriptor file(path);
+  const Descriptor file(path);
   struct stat info {};
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0) {
     throw InputError(fmt::format("{}: cannot be opened: {}; check the path", path.string(),
@@ -87,23 +159,23 @@ std::string ReadFile(const fs::path& path, std::size_t limit) {
   if (S_ISDIR(info.st_mode)) {
     throw InputError(fmt::format("{}: is a folder, a file is needed", path.string()));
   }
+  const Source source{file.get(), path, limit};
+  if (!S_ISREG(info.st_mode)) return ReadPipe(source, info);
   if (static_cast<std::size_t>(info.st_size) > limit) {
     throw InputError(fmt::format("{}: {} bytes, more than the {} allowed here", path.string(),
                                  info.st_size, limit));
   }
-  std::string content(static_cast<std::size_t>(info.st_size), '\0');
-  std::size_t have = 0;
-  while (have < content.size()) {
-    const ssize_t got = ::read(file.get(), content.data() + have, content.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      throw InputError(fmt::format("{}: reading failed: {}", path.string(), std::strerror(errno)));
-    }
-    if (got == 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  content.resize(have);
-  return content;
+  return ReadToEnd(source, static_cast<std::size_t>(info.st_size));
+}
+
+void SetReaders(int ranks) { g_readers = ranks; }
+
+void RequireNoPipe(const fs::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) return;
+  throw InputError(
+      fmt::format("{}: is a pipe or device and would be read more than once; save it as a file",
+                  path.string()));
 }
 
 OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock") {

@@ -18,8 +18,16 @@ void RemoveTemporary(const std::filesystem::path& temporary);
 
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view content);
 
-// Whole file as bytes. Throws InputError; refuses files over `limit` bytes.
+// Whole file as bytes, of a pipe or device what comes until its end; SIGINT and SIGTERM end the
+// waiting. What came from a pipe is kept: it is there once, and some inputs are read twice. Throws
+// InputError; refuses more than `limit` bytes.
 std::string ReadFile(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
+
+// How many ranks read the inputs, from now on: with more than one, pipes and devices are refused.
+void SetReaders(int ranks);
+
+// For inputs that are opened by name more than once: throws InputError for a pipe or device.
+void RequireNoPipe(const std::filesystem::path& path);
 
 // Held while a job writes `path`: a second job on the same output gets InputError. Released by the
 // kernel however the process ends.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/hdf5_file.h"
 #include "common/hdf5_internal.h"
@@ -20,6 +21,7 @@ std::string Unpad(const char* data, std::size_t width) {
 }  // namespace
 
 std::string CheckSeal(const std::filesystem::path& path) {
+  RequireNoPipe(path);
   std::ifstream in(path, std::ios::binary);
   if (!in) throw InputError(fmt::format("{}: cannot be opened; check the path", path.string()));
   std::string block(kUserBlock, '\0');
@@ -44,6 +46,7 @@ std::string CheckSeal(const std::filesystem::path& path) {
 
 H5Reader::H5Reader(const std::filesystem::path& path, Seal seal)
     : path_(path), seal_(seal == Seal::kCheck ? CheckSeal(path) : "") {
+  if (seal == Seal::kCheckedBefore) RequireNoPipe(path);
   hdf5::Quiet();
   file_ = H5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (!file_.ok()) Fail("HDF5 cannot open it; make it again");

@@ -4,18 +4,18 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 #include <system_error>
 #include <tuple>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/file_stamp.h"
 #include "common/folder_scan.h"
 #include "common/liveness.h"
 #include "common/log.h"
+#include "common/name_match.h"
 #include "common/picture_names.h"
 #include "common/sha256.h"
+#include "common/text_input.h"
 
 namespace clipsweep {
 namespace {
@@ -87,14 +87,20 @@ void CheckListed(const fs::path& path, const std::string& place) {
   throw InputError(fmt::format("{}: {} {}", place, Printable(path.string()), wrong));
 }
 
+// The path as it is spelled on disk, where Unicode has two ways to; itself when nothing is there.
+fs::path SpelledOnDisk(const fs::path& root, const fs::path& path) {
+  for (const fs::path& form :
+       {path, fs::path(ToNfc(path.string())), fs::path(ToNfd(path.string()))}) {
+    std::error_code code;
+    if (fs::symlink_status(root / form, code).type() > fs::file_type::not_found) return form;
+  }
+  return path;
+}
+
 std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) {
   std::vector<Entry> entries;
-  std::istringstream lines(ReadFile(list_file));
-  std::string line;
-  for (int number = 1; std::getline(lines, line); ++number) {
+  for (const auto& [number, line] : ReadTextLines(list_file)) {
     MadeProgress();
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.empty()) continue;
     const std::size_t tab = line.find('\t');
     const fs::path path = fs::path(line.substr(0, tab)).lexically_normal();
     std::string name = tab == std::string::npos ? "" : line.substr(tab + 1);
@@ -107,11 +113,36 @@ std::vector<Entry> ReadEntries(const fs::path& root, const fs::path& list_file) 
     if (name.empty()) {
       throw InputError(fmt::format("{}: no class; write path<TAB>class", place));
     }
-    CheckListed(root / path, place);
-    entries.emplace_back(path.generic_string(), name);
+    if (name.find('\t') != std::string::npos) {
+      throw InputError(fmt::format("{}: has several tabs; write path<TAB>class", place));
+    }
+    const fs::path spelled = SpelledOnDisk(root, path);
+    CheckListed(root / spelled, place);
+    entries.emplace_back(spelled.generic_string(), name);
   }
   if (entries.empty()) throw InputError(fmt::format("{}: lists no images", list_file.string()));
   return entries;
+}
+
+// Names of files go into lists and results, which are UTF-8. Classes take normal form C, so that a
+// list, another machine's folders and these agree; two spellings of one class are refused.
+void UnifyNames(const fs::path& root, std::vector<Entry>& entries) {
+  std::map<std::string, std::string> spelling_of;
+  for (auto& [path, name] : entries) {
+    if (FirstNotUtf8(path) != std::string::npos || FirstNotUtf8(name) != std::string::npos) {
+      throw InputError(fmt::format("{}: the name '{}' is not UTF-8 (Latin-1?); rename it",
+                                   root.string(), BytesOf(path)));
+    }
+    const std::string nfc = ToNfc(name);
+    const auto [known, is_new] = spelling_of.emplace(nfc, name);
+    if (!is_new && known->second != name) {
+      throw InputError(
+          fmt::format("{}: classes '{}' and '{}' are one name in two normal forms of Unicode; put "
+                      "their images into one folder",
+                      root.string(), BytesOf(known->second), BytesOf(name)));
+    }
+    name = nfc;
+  }
 }
 
 void Fingerprint(ImageList& list) {
@@ -139,6 +170,7 @@ ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
   list.root = root;
   std::vector<Entry> entries =
       list_file.empty() ? ScanFolders(root, list.left_out) : ReadEntries(root, list_file);
+  UnifyNames(root, entries);
   list.classes = classes;
   if (classes.empty()) {
     for (const Entry& entry : entries) list.classes.push_back(entry.second);
@@ -158,8 +190,9 @@ ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
   for (const auto& [path, name] : entries) {
     const auto found = label_of.find(name);
     if (found == label_of.end()) {
-      throw InputError(fmt::format("{}: class folder '{}' is not in --classnames; add or remove it",
-                                   Printable(root.string()), Printable(name)));
+      throw InputError(
+          fmt::format("{}: class folder '{}' is not in --classnames{}; add or remove it",
+                      Printable(root.string()), Printable(name), NearName(name, list.classes)));
     }
     list.paths.push_back(path);
     list.labels.push_back(found->second);

@@ -6,10 +6,89 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "common/class_names.h"
 #include "common/error.h"
+#include "common/list_shapes.h"
 #include "common/log.h"
+#include "common/name_match.h"
 
 namespace clipsweep {
+namespace {
+
+// Row of the text by folder, else by a name that one class alone has. Names are equal when their
+// normal forms C are.
+class RowsByName {
+ public:
+  explicit RowsByName(const TextSet& text) : text_(text) {
+    for (std::size_t c = 0; c < text.classes.size(); ++c) Add(by_folder_, text.classes[c], c);
+    for (std::size_t c = 0; c < text.classnames.size(); ++c) Add(by_name_, text.classnames[c], c);
+  }
+
+  bool Has(const std::string& name) const {
+    const std::string key = ToNfc(name);
+    return by_folder_.contains(key) || by_name_.contains(key);
+  }
+
+  // Throws InputError, also when several classes have the name or the row is taken.
+  std::size_t Take(const std::string& name, const FeatureSet& features) {
+    const std::string key = ToNfc(name);
+    auto found = by_folder_.find(key);
+    if (found == by_folder_.end()) found = by_name_.find(key);
+    if (found == by_folder_.end() || found == by_name_.end()) FailMissing(name, features);
+    const std::vector<std::size_t>& rows = found->second;
+    if (rows.size() > 1) {
+      throw InputError(fmt::format(
+          "{}: '{}' is the name of {} classes, rows {} and {} among them, so class '{}' of {} has "
+          "no text of its own; write lines folder<TAB>name in --classnames and encode again",
+          text_.path.string(), Printable(name), rows.size(), rows[0], rows[1], Printable(name),
+          features.path.string()));
+    }
+    const auto [taken, is_new] = taken_.emplace(rows[0], name);
+    if (!is_new) {
+      throw InputError(fmt::format(
+          "{}: row {} would be the text of both '{}' and '{}' of {}; give each its own line in "
+          "--classnames and encode again",
+          text_.path.string(), rows[0], Printable(taken->second), Printable(name),
+          features.path.string()));
+    }
+    return rows[0];
+  }
+
+ private:
+  using Rows = std::unordered_map<std::string, std::vector<std::size_t>>;
+
+  static void Add(Rows& rows, const std::string& name, std::size_t row) {
+    rows[ToNfc(name)].push_back(row);
+  }
+
+  [[noreturn]] void FailMissing(const std::string& name, const FeatureSet& features) const {
+    std::string hint = NearName(name, text_.classes);
+    if (hint.empty()) hint = NearName(name, text_.classnames);
+    if (hint.empty() && !IsNumber(name) &&
+        std::all_of(text_.classes.begin(), text_.classes.end(), IsNumber)) {
+      hint = " (its classes are numbers; keys in JSON are folders)";
+    }
+    throw InputError(fmt::format(
+        "{}: has no text for class '{}' of {}{}; add it to --classnames and encode again",
+        text_.path.string(), Printable(name), features.path.string(), hint));
+  }
+
+  const TextSet& text_;
+  Rows by_folder_, by_name_;
+  std::unordered_map<std::size_t, std::string> taken_;  // row -> class of the features
+};
+
+// Whether the text was made from names without folders.
+bool IsPlainList(const TextSet& text) {
+  for (std::size_t c = 0; c < text.classes.size(); ++c) {
+    std::string name = text.classes[c];
+    std::replace(name.begin(), name.end(), '_', ' ');
+    if (name != text.classnames[c]) return false;
+  }
+  return true;
+}
+
+}  // namespace
 
 void WriteTextFile(const std::filesystem::path& path, const TextSet& set) {
   H5Writer file(path);
@@ -62,14 +141,19 @@ std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features,
         "{}: text rows are {} wide but the features of {} are {}; make both with the same model",
         text.path.string(), text.width, features.path.string(), features.width));
   }
-  std::unordered_map<std::string, std::size_t> row_of;
-  for (std::size_t c = 0; c < text.classnames.size(); ++c) row_of[text.classnames[c]] = c;
-  for (std::size_t c = 0; c < text.classes.size(); ++c) row_of[text.classes[c]] = c;
+  RowsByName row_of(text);
   std::size_t matched = 0;
-  for (const std::string& name : features.classes) matched += row_of.count(name);
-  const bool by_position = matched == 0 && text.classes == text.classnames &&
-                           text.classes.size() == features.classes.size();
+  for (const std::string& name : features.classes) matched += row_of.Has(name) ? 1 : 0;
+  const bool by_position =
+      matched == 0 && IsPlainList(text) && text.classes.size() == features.classes.size();
   if (by_position) {
+    const std::string alike = LooksLike(text.classes, features.classes);
+    if (!alike.empty()) {
+      throw InputError(fmt::format(
+          "{}: {}, so names cannot be given to the folders of {} by their places; write lines "
+          "folder<TAB>name in --classnames, as '{}<TAB>..', and encode again",
+          text.path.string(), alike, features.path.string(), Printable(features.classes[0])));
+    }
     const std::string what = fmt::format(
         "no class of text has the name of a class of the features: '{}' is taken for "
         "'{}', and so on in file order",
@@ -88,15 +172,7 @@ std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features,
   std::vector<float> rows(features.classes.size() * d);
   for (std::size_t c = 0; c < features.classes.size(); ++c) {
     std::size_t from = c;
-    if (!by_position) {
-      const auto found = row_of.find(features.classes[c]);
-      if (found == row_of.end()) {
-        throw InputError(fmt::format(
-            "{}: has no text for class '{}' of {}; add it to --classnames and encode again",
-            text.path.string(), Printable(features.classes[c]), features.path.string()));
-      }
-      from = found->second;
-    }
+    if (!by_position) from = row_of.Take(features.classes[c], features);
     std::copy_n(text.text.begin() + static_cast<std::ptrdiff_t>(from * d), d,
                 rows.begin() + static_cast<std::ptrdiff_t>(c * d));
   }

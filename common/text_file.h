@@ -32,9 +32,10 @@ void WriteTextFile(const std::filesystem::path& path, const TextSet& set);
 // Reads and checks shapes, finiteness and unit length. Throws InputError naming the file.
 TextSet ReadTextFile(const std::filesystem::path& path);
 
-// The rows of `text` in the class order of `features`: matched by folder name, else by class name,
-// else, when there are equally many of both, the text has no folder names and it is allowed, by
-// position, which is added to `oddities`. Throws InputError.
+// The rows of `text` in the class order of `features`: matched by folder name, else by a class name
+// that one class alone has, else, when there are equally many of both, the text has no folder
+// names, LooksLike() does not speak against it and it is allowed, by position, which is added to
+// `oddities`. Throws InputError.
 std::vector<float> TextRowsFor(const TextSet& text, const FeatureSet& features,
                                const Allowed& allowed, Oddities& oddities);
 

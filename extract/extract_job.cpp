@@ -71,7 +71,7 @@ ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute)
   plan.views = config.views;
   plan.batch = config.batch > 0 ? config.batch : DefaultBatch(compute);
   std::vector<std::string> classes;
-  if (!config.classnames.empty()) classes = ReadClassNames(config.classnames).classes;
+  if (!config.classnames.empty()) classes = ReadClassFolders(config.classnames);
   plan.list = ReadImageList(config.images, config.list, classes);
   plan.checkpoint = OpenCheckpoint(config.model);
   plan.encoder = MakeImageEncoder(*plan.checkpoint, MakeEncoderOptions(config.model, compute));

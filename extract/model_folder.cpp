@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 
@@ -36,6 +37,7 @@ std::optional<fs::path> FolderFrom(const char* variable, const char* below) {
 
 fs::path FindModel(const std::string& spec) {
   if (const auto found = CheckpointAt(spec)) return *found;
+  RequireNoPipe(spec);
   std::error_code code;
   if (fs::is_directory(spec, code)) {
     throw InputError(

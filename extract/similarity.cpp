@@ -4,12 +4,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "common/atomic_file.h"
 #include "common/class_names.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/text_input.h"
 #include "extract/image_decode.h"
 #include "extract/picture_files.h"
 #include "extract/read_picture.h"
@@ -26,11 +26,7 @@ constexpr double kLogitScale = 100;
 
 std::vector<std::string> ReadTexts(const fs::path& path) {
   std::vector<std::string> texts;
-  std::istringstream lines(ReadFile(path));
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!line.empty()) texts.push_back(line);
-  }
+  for (TextLine& line : ReadTextLines(path)) texts.push_back(std::move(line.text));
   if (texts.empty() || texts.size() > kMost) {
     throw InputError(fmt::format("{}: {} texts; 1 to {} make a page one can read", path.string(),
                                  texts.size(), kMost));

@@ -87,6 +87,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
   EnterStage("text: plan");
   Plan plan;
   Agree(comm, [&] { plan = MakePlan(config, compute); });
+  if (comm.is_root()) WarnOfSharedNames(config.classnames, plan.names);
   EnterStage("text: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kTextFormat, plan.made_from, config.if_present);
@@ -97,6 +98,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
   result.classes = classes;
   result.templates = static_cast<std::int64_t>(plan.templates.size());
   result.width = width;
+  result.shared_names = plan.names.Shared();
   result.reused_output = output.up_to_date;
   if (!output.up_to_date) {
     const std::int64_t items = (classes + kClassesPerItem - 1) / kClassesPerItem;

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "common/comm.h"
 #include "common/device.h"
@@ -27,6 +29,7 @@ struct TextResult {
   std::int64_t width = 0;
   bool reused_output = false;
   std::string sha256;
+  std::map<std::string, std::vector<std::string>> shared_names;  // name -> the classes that have it
 };
 
 // What the file would be made from. Throws InputError.

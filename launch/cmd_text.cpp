@@ -48,6 +48,7 @@ class TextCommand final : public Command {
                    {"width", result.width},
                    {"up_to_date", result.reused_output},
                    {"sha256", result.sha256}};
+    if (!result.shared_names.empty()) output.json["shared_names"] = result.shared_names;
     return output;
   }
 

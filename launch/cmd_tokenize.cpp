@@ -1,10 +1,8 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <sstream>
-
-#include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/text_input.h"
 #include "extract/tokenizer.h"
 #include "launch/command.h"
 
@@ -38,10 +36,19 @@ class TokenizeCommand final : public Command {
 
   CommandOutput Run(const CommandContext& context) override {
     CommandOutput output;
-    if (!context.comm.is_root()) return output;
+    Agree(context.comm, [&] {
+      if (context.comm.is_root()) output = Tokens();
+    });
+    return output;
+  }
+
+ private:
+  CommandOutput Tokens() {
+    CommandOutput output;
     if (!file_.empty()) {
-      std::istringstream lines(ReadFile(file_));
-      for (std::string line; std::getline(lines, line);) texts_.push_back(line);
+      for (TextLine& line : SplitLines(file_, ReadTextInput(file_))) {
+        texts_.push_back(std::move(line.text));
+      }
     }
     const Tokenizer tokenizer;
     output.json["tokens"] = Json::array();
@@ -60,7 +67,6 @@ class TokenizeCommand final : public Command {
     return output;
   }
 
- private:
   std::vector<std::string> texts_;
   std::string file_;
   std::int64_t padded_ = 0;

@@ -136,7 +136,7 @@ def read_text(args, width, class_count):
     if index.min() < 0 or index.max() >= class_count or len(set(index.tolist())) != len(index):
         raise BadInput(f"{path}: class_index is outside the {class_count} classes or repeats one")
     if args.classnames:
-        names = [line for line in pathlib.Path(args.classnames).read_text().splitlines() if line]
+        names = [line for line in pathlib.Path(args.classnames).read_text(encoding="utf-8-sig").splitlines() if line]
     names = names or [f"class-{i:04d}" for i in index]
     if len(names) != len(text) or len(set(names)) != len(names):
         raise BadInput(f"{args.classnames or path}: {len(names)} names for {len(text)} classes, or one stands twice")

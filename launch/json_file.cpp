@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/atomic_file.h"
+#include "common/text_input.h"
 
 namespace clipsweep {
 namespace {
@@ -43,7 +43,7 @@ Json ParseJsonObject(const std::filesystem::path& path, const std::string& text)
 }
 
 Json ReadJsonObject(const std::filesystem::path& path, std::size_t limit) {
-  return ParseJsonObject(path, ReadFile(path, limit));
+  return ParseJsonObject(path, ReadTextInput(path, limit));
 }
 
 }  // namespace clipsweep

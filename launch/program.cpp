@@ -117,7 +117,7 @@ Parsed Parse(int argc, char** argv) {
     if (values.count("config") > 0) {
       const std::string path = values["config"].as<std::string>();
       try {
-        StoreConfig(ReadFile(path, 1 << 20), all, values);
+        ReadConfig(path, all, values);
       } catch (const po::error& error) {
         throw UsageError(Printable(path) + ": " + OptionProblem(name, error, all));
       }
@@ -262,6 +262,7 @@ int RunProgram(int argc, char** argv) {
     return static_cast<int>(ExitCode::kInternal);
   }
   InstallSignalHandlers();
+  SetReaders(session->world().size());
   int code = 0;
   std::unique_ptr<Watchdog> watchdog;
   try {

@@ -5,13 +5,13 @@
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string_view>
 #include <unordered_map>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/name_match.h"
+#include "common/text_input.h"
 
 namespace clipsweep {
 namespace {
@@ -22,15 +22,22 @@ class SubsetReader {
  public:
   SubsetReader(std::string file, const CacheRows& cache)
       : file_(std::move(file)), cache_(cache), rows_(cache.classes.size()) {
-    for (std::size_t c = 0; c < cache.classes.size(); ++c) class_of_name_[cache.classes[c]] = c;
+    for (std::size_t c = 0; c < cache.classes.size(); ++c) {
+      class_of_name_[ToNfc(cache.classes[c])] = c;
+    }
     for (std::size_t row = 0; row < cache.paths.size(); ++row) {
-      row_of_path_.emplace(cache.paths[row], static_cast<std::int64_t>(row));
+      row_of_path_[cache.paths[row]] = static_cast<std::int64_t>(row);
+    }
+    // Another spelling of a path does not hide one that is spelled so.
+    for (std::size_t row = 0; row < cache.paths.size(); ++row) {
+      row_of_path_.emplace(ToNfc(cache.paths[row]), static_cast<std::int64_t>(row));
     }
     taken_.assign(cache.labels.size(), false);
   }
 
   void AddPath(const std::string& class_name, const std::string& path) {
-    const auto found = row_of_path_.find(path);
+    auto found = row_of_path_.find(path);
+    if (found == row_of_path_.end()) found = row_of_path_.find(ToNfc(path));
     if (found == row_of_path_.end()) {
       Fail(fmt::format("'{}' is no image of {}", Printable(path), cache_.file));
     }
@@ -38,9 +45,10 @@ class SubsetReader {
   }
 
   void AddRow(const std::string& class_name, std::int64_t row) {
-    const auto found = class_of_name_.find(class_name);
+    const auto found = class_of_name_.find(ToNfc(class_name));
     if (found == class_of_name_.end()) {
-      Fail(fmt::format("'{}' is no class of {}", Printable(class_name), cache_.file));
+      Fail(fmt::format("'{}' is no class of {}{}", Printable(class_name), cache_.file,
+                       NearName(class_name, cache_.classes)));
     }
     if (row < 0 || row >= static_cast<std::int64_t>(cache_.labels.size())) {
       Fail(fmt::format("row {} of class '{}' is not in 0..{}", row, Printable(class_name),
@@ -88,6 +96,10 @@ void ReadJson(const std::string& text, SubsetReader& reader) {
     reader.Fail(
         "is not a JSON object of class -> list of paths or rows (tab-separated lists end in .tsv)");
   }
+  if (const std::string key = RepeatedJsonKey(text); !key.empty()) {
+    reader.Fail(
+        fmt::format("class '{}' stands twice; put its images into one list", Printable(key)));
+  }
   for (const auto& [name, entries] : json.items()) {
     if (!entries.is_array()) reader.Fail(fmt::format("'{}' is not a list", Printable(name)));
     for (const Json& entry : entries) {
@@ -102,13 +114,9 @@ void ReadJson(const std::string& text, SubsetReader& reader) {
   }
 }
 
-void ReadTsv(const std::string& text, SubsetReader& reader) {
-  std::istringstream lines(text);
-  std::int64_t number = 0;
-  for (std::string line; std::getline(lines, line);) {
-    ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty() || line.front() == '#') continue;
+void ReadTsv(const std::vector<TextLine>& lines, SubsetReader& reader) {
+  for (const auto& [number, line] : lines) {
+    if (line.front() == '#') continue;
     const auto tab = line.find('\t');
     if (tab == std::string::npos || line.find('\t', tab + 1) != std::string::npos) {
       reader.Fail(fmt::format("line {} is not class<TAB>path or row", number));
@@ -128,12 +136,11 @@ void ReadTsv(const std::string& text, SubsetReader& reader) {
 
 std::vector<std::vector<std::int64_t>> ReadSubsetFile(const std::filesystem::path& path,
                                                       const CacheRows& cache) {
-  const std::string text = ReadFile(path);
   SubsetReader reader(path.string(), cache);
   if (path.extension() == ".tsv") {
-    ReadTsv(text, reader);
+    ReadTsv(ReadTextLines(path), reader);
   } else {
-    ReadJson(text, reader);
+    ReadJson(ReadTextInput(path), reader);
   }
   return reader.Take();
 }

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/image_list.h"
 #include "common/log.h"
+#include "common/name_match.h"
 #include "common/random.h"
 #include "launch/json_file.h"
 #include "sweep/sweep_plan.h"
@@ -24,9 +25,9 @@ constexpr std::uint64_t kHoldOutStream =
 
 std::string ListLine(const fs::path& source, const std::string& path, const std::string& name) {
   for (const std::string* text : {&path, &name}) {
-    if (text->find_first_of("\t\r\n") != std::string::npos) {
-      throw InputError(fmt::format("{}: '{}' has a tab or a line break; rename it", source.string(),
-                                   Printable(*text)));
+    if (text->find_first_of(std::string_view("\0\t\r\n", 4)) != std::string::npos) {
+      throw InputError(fmt::format("{}: '{}' has a tab, a line break or a NUL; rename it",
+                                   source.string(), Printable(*text)));
     }
   }
   return path + '\t' + name + '\n';
@@ -47,21 +48,13 @@ class CoopSplit {
               Printable(entry.dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 80)));
         }
         const auto label = entry[1].get<std::int64_t>();
-        std::string name = entry[2].get<std::string>();
+        std::string name = ToNfc(entry[2].get<std::string>());
         std::replace(name.begin(), name.end(), '_', ' ');
         const auto [known, is_new] = names_.emplace(label, name);
         if (!is_new && known->second != name) {
           Fail(fmt::format("label {} is both '{}' and '{}'", label, Printable(known->second),
                            Printable(name)));
         }
-      }
-    }
-    std::map<std::string, std::int64_t> labels;
-    for (const auto& [label, name] : names_) {
-      const auto [known, is_new] = labels.emplace(name, label);
-      if (!is_new) {
-        Fail(fmt::format("labels {} and {} have one class name, '{}'; every class needs its own",
-                         known->second, label, Printable(name)));
       }
     }
     if (!Has("train") || !Has("test")) Fail("has no 'train' or no 'test' images");
@@ -74,10 +67,8 @@ class CoopSplit {
     ImageList list;
     list.root = root;
     std::map<std::int64_t, std::int32_t> place;
-    for (const auto& [label, name] : names_) {
-      place[label] = static_cast<std::int32_t>(list.classes.size());
-      list.classes.push_back(name);
-    }
+    list.classes = Classes();
+    for (const auto& entry : names_) place.emplace(entry.first, place.size());
     for (const Json& entry : json_[part]) {
       list.paths.push_back(entry[0].get<std::string>());
       list.labels.push_back(place.at(entry[1].get<std::int64_t>()));
@@ -87,12 +78,30 @@ class CoopSplit {
 
   // In the order of labels.
   std::string ClassNames() const {
-    Json names = Json::array();
-    for (const auto& entry : names_) names.push_back(entry.second);
-    return names.dump(1) + "\n";
+    const std::vector<std::string> classes = Classes();
+    Json names = Json::array(), folders = Json::object();
+    for (const auto& entry : names_) {
+      folders[classes[names.size()]] = entry.second;
+      names.push_back(entry.second);
+    }
+    return (classes[0] == names[0] ? names : folders).dump(1) + "\n";
   }
 
  private:
+  // Names of classes; with their place before them, "007 crane", where two have one name.
+  std::vector<std::string> Classes() const {
+    std::set<std::string> distinct;
+    for (const auto& entry : names_) distinct.insert(entry.second);
+    std::vector<std::string> classes;
+    const std::size_t digits = std::to_string(names_.size() - 1).size();
+    for (const auto& entry : names_) {
+      classes.push_back(distinct.size() == names_.size()
+                            ? entry.second
+                            : fmt::format("{:0{}} {}", classes.size(), digits, entry.second));
+    }
+    return classes;
+  }
+
   [[noreturn]] void Fail(const std::string& what) const {
     throw InputError(fmt::format("{}: {}; see docs/own-data.md", path_.string(), what));
   }
@@ -171,7 +180,7 @@ ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists
   data.classnames = config.classnames;
   if (!config.classnames.empty() && (!config.val.empty() || config.tune_on_test())) return data;
   std::vector<std::string> classes;
-  if (!config.classnames.empty()) classes = ReadClassNames(config.classnames).classes;
+  if (!config.classnames.empty()) classes = ReadClassFolders(config.classnames);
   const ImageList train = ReadImageList(config.train, {}, classes);
   RequireEveryClass(train, config.train.string());
   if (config.classnames.empty()) {
@@ -288,7 +297,7 @@ void ExperimentData::MoveFiles(const fs::path& folder) {
 }
 
 void CheckImages(const ExperimentConfig& config, const ExperimentData& data) {
-  const std::vector<std::string> classes = ReadClassNames(data.classnames).classes;
+  const std::vector<std::string> classes = ReadClassFolders(data.classnames);
   const ImageList train = ReadImageList(data.train.images, data.train.list, classes);
   RequireEveryClass(train, data.train.images.string());
   if (!config.tune_on_test()) ReadImageList(data.val.images, data.val.list, classes);

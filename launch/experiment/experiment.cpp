@@ -167,7 +167,9 @@ void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
         throw Error(error.code(), std::string("--compare-templates: ") + error.what());
       }
     }
-    if (!config.classnames.empty()) ReadClassNames(config.classnames);
+    if (config.classnames.empty()) return;
+    const ClassNames names = ReadClassNames(config.classnames);
+    if (comm.is_root()) WarnOfSharedNames(config.classnames, names);
   });
 }
 

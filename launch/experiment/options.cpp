@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/atomic_file.h"
+#include "common/class_names.h"
 #include "common/error.h"
 #include "common/statistics.h"
 #include "launch/experiment/experiment.h"
@@ -122,6 +123,8 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     for (const char* name : {"tuned_on", "classes", "rows", "cells", "test"}) {
       output.json[name] = results[name];
     }
+    const ClassNames names{results["class_folders"], results["class_names"]};
+    if (!names.Shared().empty()) output.json["shared_names"] = names.Shared();
     Json stages = Json::object();
     for (const StageTime& stage : result.stages) {
       stages[stage.name] = StageJson(stage);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "common/class_names.h"
 #include "common/error.h"
 #include "common/feature_file.h"
 #include "common/log.h"
@@ -94,6 +95,20 @@ const Json* LastEvaluation(const Json& results, const std::string& method) {
   return last;
 }
 
+namespace {
+
+// Names of classes; with its folder where several have one name.
+std::vector<std::string> Labels(const ClassNames& names) {
+  std::vector<std::string> labels = names.names;
+  const auto shared = names.Shared();
+  for (std::size_t c = 0; c < labels.size(); ++c) {
+    if (shared.contains(labels[c])) labels[c] += " (" + names.classes[c] + ")";
+  }
+  return labels;
+}
+
+}  // namespace
+
 ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
   ReportData data;
   data.folder = folder;
@@ -109,7 +124,7 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
   data.results = ReadResults(results);
   data.run = ReadRunFile(folder / "run.json");
   ReadingJson(results, [&] {
-    data.classes = data.results.at("class_names").get<std::vector<std::string>>();
+    data.classes = Labels({data.results.at("class_folders"), data.results.at("class_names")});
     Reader reader(data);
     reader.With("sweep.h5", [&](const fs::path& path) { data.sweep = ReadSweepData(path); });
     ReadCurves(data, reader);

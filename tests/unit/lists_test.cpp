@@ -127,6 +127,41 @@ TEST(LeftOut, SaysKindsByFallingCount) {
                                       "left out 1 hidden or system entry: 1 a\\x0ab"}));
 }
 
+TEST(ImageList, OneNameInTwoNormalForms) {
+  const TempFolder folder;
+  const std::string composed = "caf\xc3\xa9", decomposed = "cafe\xcc\x81";
+  WriteText(folder / ("mac/" + decomposed + "/1.jpg"), "x");
+  WriteText(folder / ("linux/" + composed + "/1.jpg"), "x");
+  for (const char* machine : {"mac", "linux"}) {
+    EXPECT_EQ(ReadImageList(folder / machine, "", {}).classes.front(), composed);
+    EXPECT_EQ(ReadImageList(folder / machine, "", {composed}).labels.size(), 1u);
+    for (const std::string& spelled : {composed, decomposed}) {
+      WriteText(folder / "list", spelled + "/1.jpg\t" + spelled + "\n");
+      const ImageList list = ReadImageList(folder / machine, folder / "list", {composed});
+      EXPECT_TRUE(std::filesystem::exists(list.root / list.paths[0]));
+    }
+  }
+  WriteText(folder / ("mac/" + composed + "/2.jpg"), "x");
+  const std::string message = MessageOf([&] { ReadImageList(folder / "mac", "", {}); });
+  EXPECT_NE(message.find("caf\\xc3\\xa9"), std::string::npos) << message;
+  EXPECT_NE(message.find("cafe\\xcc\\x81"), std::string::npos) << message;
+}
+
+TEST(ImageList, NamesThatAreNoUtf8AndNearMisses) {
+  const TempFolder folder;
+  WriteText(folder / "latin/caf\xe9/1.jpg", "x");
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "latin", "", {}); }).find("caf\\xe9"),
+            std::string::npos);
+  WriteText(folder / "deep/a/caf\xe9.jpg", "x");
+  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "deep", "", {}); }).find("not UTF-8"),
+            std::string::npos);
+  WriteText(folder / "case/Dog/1.jpg", "x");
+  EXPECT_NE(MessageOf([&] {
+              ReadImageList(folder / "case", "", {"dog"});
+            }).find("'dog' differs only in letter case"),
+            std::string::npos);
+}
+
 TEST(ClassNames, ReadsEveryForm) {
   const TempFolder folder;
   const auto read = [&](const std::string& text) {
@@ -140,7 +175,10 @@ TEST(ClassNames, ReadsEveryForm) {
   const ClassNames plain = read("great_white_shark\nant\n");
   EXPECT_EQ(plain.classes, (std::vector<std::string>{"great_white_shark", "ant"}));
   EXPECT_EQ(plain.names[0], "great white shark");
-  EXPECT_EQ(read(R"({"10": "b", "9": "a"})").names, (std::vector<std::string>{"a", "b"}));
+  // Keys are folders, numbers too, in the order of their bytes.
+  const ClassNames numbers = read(R"({"10": "ten", "2": "two", "0": "zero"})");
+  EXPECT_EQ(numbers.classes, (std::vector<std::string>{"0", "10", "2"}));
+  EXPECT_EQ(numbers.names, (std::vector<std::string>{"zero", "ten", "two"}));
   EXPECT_EQ(read(R"({"0": ["n01440764", "tench"]})").classes[0], "n01440764");
   EXPECT_EQ(read(R"({"n01440764": "tench"})").names[0], "tench");
   EXPECT_EQ(read(R"(["x", "y"])").names.size(), 2u);
@@ -148,10 +186,98 @@ TEST(ClassNames, ReadsEveryForm) {
 
 TEST(ClassNames, RefusesBadFiles) {
   const TempFolder folder;
-  for (const char* bad : {"", "a\na\n", "{\"0\": 3}", "{", "[1]", "a\t\n", "1\ta\n2 b\n"}) {
+  for (const char* bad :
+       {"", "a\ta\na\tb\n", "{\"0\": 3}", "{", "[1]", "a\t\n", "1\ta\n2 b\n", "\ta\n",
+        "n01440764 tench\nn01443537\n", "{\"a\": \"x\\u0000y\"}", "{\"a\": \"x\", \"a\": \"y\"}",
+        "{\"a\\tb\": \"x\"}", "caf\xc3\xa9\tx\ncafe\xcc\x81\ty\n"}) {
     WriteText(folder / "names", bad);
     EXPECT_NE(MessageOf([&] { ReadClassNames(folder / "names"); }), "") << bad;
   }
+}
+
+TEST(ClassNames, SaysWhichShapesItKnows) {
+  const TempFolder folder;
+  for (const char* strange : {R"({"labels": ["cat", "dog"]})",
+                              R"({"n01440764": ["tench", "Tinca tinca"]})",
+                              R"({"cat": 0, "dog": 1})",
+                              R"({"cat": {"name": "cat"}})",
+                              R"([["cat"], ["dog"]])",
+                              R"(["cat", ["n01440764", "tench"]])",
+                              R"({"0": "cat", "1": ["n01440764", "tench"]})",
+                              "id,name\n0,cat\n1,dog\n",
+                              "label,folder\ncat,a\ndog,b\n",
+                              "folder\tname\na\tcat\n",
+                              "\"id\";\"name\"\n\"0\";\"cat\"\n",
+                              "0,cat\n1,dog\n",
+                              "n01440764,tench\nn01443537,goldfish\n",
+                              "0: tench\n1: goldfish\n",
+                              "n01440764: tench\n",
+                              "cat: Cat\ndog: Dog\n",
+                              "a\tb\tc\n",
+                              "{0: 'tench', 1: 'goldfish'}",
+                              "['tench', 'goldfish']",
+                              "names:\n  0: cat\n  1: dog\n",
+                              "names: [cat, dog]\n",
+                              "---\n- cat\n- dog\n",
+                              "\"cat\",\n\"dog\"\n",
+                              "0 cat\n1 dog\n2 cow\n",
+                              "1. cat\n2. dog\n",
+                              "{\"a\": \"x\"}\n{\"b\": \"y\"}\n",
+                              "<?xml version='1.0'?>\n"}) {
+    WriteText(folder / "names", strange);
+    const std::string message = MessageOf([&] { ReadClassNames(folder / "names"); });
+    EXPECT_NE(message.find("understood are lines"), std::string::npos) << strange << message;
+  }
+}
+
+TEST(ClassNames, LeavesOrdinaryNamesAlone) {
+  const TempFolder folder;
+  for (const char* plain :
+       {"tench, Tinca tinca\ngoldfish, Carassius auratus\n", "id\nname\n", "Alien: Covenant\n",
+        "001.Black_footed_Albatross\n002.Laysan_Albatross\n", "1 star\n2 star\n3 star\n",
+        "707-320\n727-200\nA300B4\n", "2,4-D\nDDT\n", "it's\nrock 'n' roll\n", "0\n1\n10\n2\n",
+        "yes: really\nno\n", "n01440764\nn01443537\n", "#\n$\n", "- \n+\n", "3D printer\n"}) {
+    WriteText(folder / "names", plain);
+    EXPECT_EQ(MessageOf([&] { ReadClassNames(folder / "names"); }), "") << plain;
+  }
+}
+
+TEST(ClassNames, TwoClassesMayHaveOneName) {
+  const TempFolder folder;
+  const auto read = [&](const std::string& text) {
+    WriteText(folder / "names", text);
+    return ReadClassNames(folder / "names");
+  };
+  const std::map<std::string, std::vector<std::string>> shared{
+      {"missile", {"n03773504", "n04008634"}}};
+  const ClassNames json = read(R"({"n04008634": "missile", "a": "x", "n03773504": "missile"})");
+  EXPECT_EQ(json.Shared(), shared);
+  EXPECT_EQ(read("n03773504\tmissile\nn04008634\tmissile\n").Shared(), shared);
+  EXPECT_EQ(read("n03773504 missile\nn04008634 missile\n").Shared(), shared);
+  EXPECT_EQ(ReadClassFolders(folder / "names").size(), 2u);
+  EXPECT_TRUE(read("cat\ndog\n").Shared().empty());
+  // Without folders only places tell them apart, and no folder can be found for them.
+  EXPECT_EQ(read("missile\ncat\nmissile\n").classes.size(), 3u);
+  EXPECT_NE(MessageOf([&] { ReadClassFolders(folder / "names"); }).find("missile"),
+            std::string::npos);
+}
+
+TEST(ClassNames, LooksLikeFolders) {
+  using Names = std::vector<std::string>;
+  const auto alike = [](const Names& names, const Names& folders) {
+    return LooksLike(names, folders);
+  };
+  EXPECT_EQ(alike({"tench", "goldfish"}, {"n01440764", "n01443537"}), "");
+  EXPECT_EQ(alike({"zero", "one", "two"}, {"0", "1", "2"}), "");
+  EXPECT_EQ(alike({"Cat", "dog bowl"}, {"cat", "x"}), "");  // at its own place
+  EXPECT_NE(alike({"Dog", "Cat"}, {"cat", "dog"}).find("'Dog' and folder 'dog'"),
+            std::string::npos);
+  EXPECT_NE(alike({"Cat", "Dog"}, {"cat", "dog"}).find("only in letter case"), std::string::npos);
+  EXPECT_NE(alike({"hot dog", "x-ray"}, {"hot_dog", "xray"}).find("blanks"), std::string::npos);
+  EXPECT_NE(alike({"dog", "cat"}, {"cat", "dog"}).find("number 2"), std::string::npos);
+  EXPECT_NE(alike({"fish", "Cat"}, {"cat", "n2"}).find("'Cat'"), std::string::npos);
+  EXPECT_NE(alike({"one", "ten", "two"}, {"1", "10", "2"}).find("'10' before '2'"),
+            std::string::npos);
 }
 
 TEST(Templates, BuiltinAndFiles) {
