@@ -57,5 +57,6 @@ fi
 [ "${#sets[@]}" = 0 ] || install_python "${sets[@]}"
 
 configure "$build" "${TORCH_PREFIX:-$(torch_prefix)}" "$tests" "${cmake_options[@]}"
+say "building"
 if [ "$tests" = 1 ]; then build_target "$build" all; else build_target "$build" clipsweep; fi
 say "done: $build/clipsweep ($("$build/clipsweep" --version))"

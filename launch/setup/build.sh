@@ -48,7 +48,7 @@ default_jobs() {
 show_steps() {  # On a terminal the steps count up on one line.
   local line
   while IFS= read -r line; do
-    [[ $line =~ ^\[([0-9]+/[0-9]+)\] ]] && printf '\rsetup: building, step %s ' "${BASH_REMATCH[1]}"
+    [[ $line =~ ^\[([0-9]+/[0-9]+)\] ]] && printf '\rbuilding, step %s ' "${BASH_REMATCH[1]}"
   done
   printf '\n'
 }
@@ -60,7 +60,6 @@ build_target() {  # build folder, target
     { "${command[@]}" 2>&1 || echo "$?" > "$1/.build-failed"; } | tee "$log" | show_steps
     if [ -e "$1/.build-failed" ]; then status=1; rm "$1/.build-failed"; fi
   else
-    say "building"
     "${command[@]}" > "$log" 2>&1 || status=$?
   fi
   [ "$status" != 0 ] || return 0

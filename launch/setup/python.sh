@@ -66,7 +66,8 @@ pip_install() {
 pip_failure() {
   local log=$build/pip.log what why
   if grep -q 'No space left on device' "$log" 2>/dev/null; then
-    echo "the disk of $PWD is full"
+    why=$(grep -oP -m1 "No space left on device: '\K[^']+" "$log") || true
+    echo "no room left on the disk of ${why:-.venv, of ${TMPDIR:-/tmp} or of the cache of pip}"
     return
   fi
   what=$(grep -oP '(No matching distribution found for \K\S+|Downloading \K\S+\.whl|Collecting \K\S+)' "$log" 2>/dev/null | tail -1) || true
@@ -74,6 +75,13 @@ pip_failure() {
   why=$(grep -oP '(ERROR: |error: |× )\K.*' "$log" 2>/dev/null | head -1 | cut -c1-160) || true
   grep -q 'NewConnectionError\|NameResolutionError\|Failed to establish' "$log" 2>/dev/null && why="the package index is not reached"
   echo "${what:-Python packages} could not be downloaded: ${why:-pip failed}"
+}
+
+# The libraries that LibTorch's CPU part is linked with are named in requirements.txt; a wheel of another platform may want more.
+complete_libtorch() {
+  local lib
+  lib=$(torch_prefix)/../../lib/libtorch_cpu.so
+  ! LC_ALL=C ldd "$lib" 2>/dev/null | grep -q 'not found' || { say "this LibTorch wants the CUDA libraries too"; install_set torch; }
 }
 
 install_set() {  # a set's name
@@ -87,6 +95,7 @@ install_set() {  # a set's name
   say "downloading $what: $(sed -n '1s/^# About \(.*\)\.$/about \1/p' "$file"), less what is there"
   pip_install "${options[@]}" -r "$file" \
     || fail "$(pip_failure); nothing is lost, what came whole is kept: give $again again (pip's log is $build/pip.log)"
+  [ "$set" != libtorch ] || complete_libtorch
   fingerprint "$set" > "$(stamp_of "$set")"
   # The larger set holds the smaller one.
   if [ "$set" = scripts ] || [ "$set" = tests ]; then fingerprint torch > "$(stamp_of torch)"; fi
@@ -94,13 +103,6 @@ install_set() {  # a set's name
     fingerprint demo > "$(stamp_of demo)"
     fingerprint scripts > "$(stamp_of scripts)"
   fi
-}
-
-# The libraries that LibTorch's CPU part is linked with are named in requirements.txt; a wheel of another platform may want more.
-complete_libtorch() {
-  local lib
-  lib=$(torch_prefix)/../../lib/libtorch_cpu.so
-  ! LC_ALL=C ldd "$lib" 2>/dev/null | grep -q 'not found' || { say "this LibTorch wants the CUDA libraries too"; install_set torch; }
 }
 
 install_python() {  # sets; the largest first, since it holds the others
@@ -116,7 +118,6 @@ install_python() {  # sets; the largest first, since it holds the others
   for set in "${missing[@]}"; do
     is_set_installed "$set" && continue  # as part of a larger one
     install_set "$set"
-    [ "$set" != libtorch ] || complete_libtorch
   done
 }
 
