@@ -11,7 +11,7 @@ check_writable() {  # the build folder
 configure_failure() {  # the log
   local error name package
   error=$(sed -n '/^CMake Error/,$p' "$1" | tr -s ' \n' ' ')
-  name=$(grep -oP '(Could NOT find |file provided by "|No (?=\w+_COMPILER could be found)|build program corresponding to ")\K\w+' <<< "$error" | head -1) || true
+  name=$(grep -oP '(Could NOT find |Failed to find all (?=\w+ components)|file provided by "|No (?=\w+_COMPILER could be found)|build program corresponding to ")\K\w+' <<< "$error" | head -1) || true
   if [ -z "$name" ]; then
     echo "${error:0:250}"
     return

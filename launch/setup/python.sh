@@ -51,7 +51,7 @@ pip_resumes() {  # a broken download, as pip does since 25.1
 
 # Runs pip; what it says is kept in build/pip.log. On a terminal it shows its progress.
 pip_install() {
-  local options=(--disable-pip-version-check --no-warn-conflicts --log "$build/pip.log") quiet=(--quiet)
+  local options=(--disable-pip-version-check --no-warn-conflicts --log "$build/pip.log") quiet=(--quiet --progress-bar off)
   ! pip_resumes || options+=(--resume-retries 10)
   rm -f "$build/pip.log"
   if [ -t 1 ]; then quiet=(); fi
