@@ -15,9 +15,14 @@ import json
 import pathlib
 import sys
 
-import h5py
-import numpy as np
-import torch
+try:
+    import h5py
+    import numpy as np
+    import torch
+except (ImportError, OSError) as error:  # OSError: torch without its CUDA libraries
+    if __name__ != "__main__":
+        raise
+    sys.exit(f"export_adapter: {str(error).splitlines()[0]}; launch/setup.sh --scripts installs what this wants")
 
 USER_BLOCK = 512
 

@@ -19,9 +19,14 @@ import pathlib
 import re
 import sys
 
-import h5py
-import numpy as np
-import torch
+try:
+    import h5py
+    import numpy as np
+    import torch
+except (ImportError, OSError) as error:  # OSError: torch without its CUDA libraries
+    if __name__ != "__main__":
+        raise
+    sys.exit(f"import_tip_adapter: {str(error).splitlines()[0]}; launch/setup.sh --scripts installs what this wants")
 
 PROGRAM_VERSION = "0.1.0"
 USER_BLOCK = 512

@@ -3,11 +3,11 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
-import h5py
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -19,6 +19,59 @@ DEMO_MODEL = ROOT / "launch" / "demo" / "digit-clip.safetensors"
 DEMO_TEMPLATES = ROOT / "launch" / "demo" / "templates.txt"
 
 sys.path.insert(0, str(ROOT / "launch"))
+
+
+def only_tests_want():
+    """Import names of the Python packages that the tests' requirements bring."""
+    imports = {"pillow": "PIL", "scikit-learn": "sklearn", "open_clip_torch": "open_clip"}
+    names = {"ftfy"}  # comes with open_clip
+    for file in (ROOT / "launch").glob("requirements*.txt"):
+        pinned = re.findall(r"^([A-Za-z0-9_.-]+)==", file.read_text(), re.MULTILINE)
+        names |= {imports.get(name, name) for name in pinned}
+    return names
+
+
+def skip_if_absent(error, where=""):
+    """Skips for a package that is not installed; another error stays one."""
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    name = (error.name or "").split(".")[0] if error else ""
+    if name in only_tests_want():
+        pytest.skip(f"{where}the Python package '{name}' is not installed; launch/setup.sh --tests brings it",
+                    allow_module_level=True)
+
+
+class Module(pytest.Module):
+    """A file of tests that skips as a whole where a package that it imports is not installed."""
+
+    def collect(self):
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            skip_if_absent(error, f"{self.path.relative_to(ROOT)}: ")
+            raise
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    try:
+        return (yield)
+    except ModuleNotFoundError as error:
+        skip_if_absent(error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    except ModuleNotFoundError as error:
+        skip_if_absent(error)
+        raise
 
 
 class Result:
@@ -118,13 +171,14 @@ def caltech(data, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def program_is_built():
     if not PROGRAM.exists():
-        pytest.fail(f"{PROGRAM} is not built; run launch/setup.sh")
+        pytest.fail(f"{PROGRAM} is not built; run launch/setup.sh --tests")
     if shutil.which("mpirun") is None:
         pytest.fail("mpirun is not installed; run launch/setup.sh")
 
 
 def reseal(path, change):
     """Changes a clipsweep file with h5py and seals it again: damage that only reading the content can find."""
+    import h5py
     with h5py.File(path, "r+") as file:
         change(file)
     block = path.read_bytes()[512:]

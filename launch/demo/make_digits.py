@@ -9,10 +9,14 @@ beside them gives each folder its English name.
 """
 import argparse
 import pathlib
+import sys
 
-import numpy as np
-from PIL import Image
-from sklearn.datasets import load_digits
+try:
+    import numpy as np
+    from PIL import Image
+    from sklearn.datasets import load_digits
+except ImportError as error:
+    sys.exit(f"make_digits: {error}; launch/setup.sh --demo installs what this wants")
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 TRAIN_PER_CLASS = 64
