@@ -59,8 +59,10 @@ std::vector<Pair> FromLines(const std::string& path, const std::vector<TextLine>
       continue;
     }
     const std::size_t cut = std::min(line.text.find_first_of(ids ? " \t" : "\t"), line.text.size());
-    pairs.push_back({line.text.substr(0, cut),
-                     cut < line.text.size() ? line.text.substr(cut + 1) : std::string(), place});
+    // Blanks after an id only part it from the name.
+    const std::size_t from =
+        std::min(ids ? line.text.find_first_not_of(" \t", cut) : cut + 1, line.text.size());
+    pairs.push_back({line.text.substr(0, cut), line.text.substr(from), place});
     if (pairs.back().folder.empty()) {
       throw InputError(fmt::format("{}:{}: has no folder before the tab; write folder<TAB>name",
                                    path, line.number));

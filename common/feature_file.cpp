@@ -9,6 +9,7 @@
 #include "common/half.h"
 #include "common/liveness.h"
 #include "common/log.h"
+#include "common/name_match.h"
 #include "common/sha256.h"
 
 namespace clipsweep {
@@ -97,6 +98,7 @@ FeatureReader::FeatureReader(const std::filesystem::path& path) : file_(path) {
   about_.labels = file_.Int32s("labels");
   about_.paths = file_.Texts("paths");
   about_.classes = file_.Texts("classes");
+  for (std::string& name : about_.classes) name = ToNfc(name);  // of other programs' files
   about_.made_from = ReadProvenance(file_);
   about_.content_sha256 = file_.TextAttribute("content_sha256");
   if (about_.labels.size() != shape[0] || about_.paths.size() != shape[0]) {

@@ -63,6 +63,12 @@ std::string DifferenceOf(std::string_view a, std::string_view b) {
 }
 
 std::string NearName(std::string_view name, const std::vector<std::string>& known) {
+  const auto is_number = [](std::string_view word) {
+    return word.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  if (!is_number(name) && std::all_of(known.begin(), known.end(), is_number)) {
+    return " (classes there are numbers; keys in JSON are folders)";
+  }
   const std::string folded = Folded(name);
   for (const std::string& other : known) {
     if (Folded(other) != folded) continue;

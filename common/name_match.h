@@ -20,8 +20,8 @@ std::string Folded(std::string_view name);
 // Folded(); "" for other names and for those that are the same.
 std::string DifferenceOf(std::string_view a, std::string_view b);
 
-// For a refusal of `name`: " ('Dog' differs only in letter case)" when `known` has such a name,
-// else "".
+// For a refusal of `name`: " ('Dog' differs only in letter case)" when `known` has such a name, a
+// hint when all of `known` are numbers, else "".
 std::string NearName(std::string_view name, const std::vector<std::string>& known);
 
 // Every byte beyond ASCII as \xNN, for names that look alike on a terminal.

@@ -8,7 +8,6 @@
 
 #include "common/class_names.h"
 #include "common/error.h"
-#include "common/list_shapes.h"
 #include "common/log.h"
 #include "common/name_match.h"
 
@@ -24,18 +23,13 @@ class RowsByName {
     for (std::size_t c = 0; c < text.classnames.size(); ++c) Add(by_name_, text.classnames[c], c);
   }
 
-  bool Has(const std::string& name) const {
-    const std::string key = ToNfc(name);
-    return by_folder_.contains(key) || by_name_.contains(key);
-  }
+  bool Has(const std::string& name) const { return Find(name) != nullptr; }
 
   // Throws InputError, also when several classes have the name or the row is taken.
   std::size_t Take(const std::string& name, const FeatureSet& features) {
-    const std::string key = ToNfc(name);
-    auto found = by_folder_.find(key);
-    if (found == by_folder_.end()) found = by_name_.find(key);
-    if (found == by_folder_.end() || found == by_name_.end()) FailMissing(name, features);
-    const std::vector<std::size_t>& rows = found->second;
+    const std::vector<std::size_t>* found = Find(name);
+    if (found == nullptr) FailMissing(name, features);
+    const std::vector<std::size_t>& rows = *found;
     if (rows.size() > 1) {
       throw InputError(fmt::format(
           "{}: '{}' is the name of {} classes, rows {} and {} among them, so class '{}' of {} has "
@@ -61,13 +55,17 @@ class RowsByName {
     rows[ToNfc(name)].push_back(row);
   }
 
+  const std::vector<std::size_t>* Find(const std::string& name) const {
+    const std::string key = ToNfc(name);
+    for (const Rows* rows : {&by_folder_, &by_name_}) {
+      if (const auto found = rows->find(key); found != rows->end()) return &found->second;
+    }
+    return nullptr;
+  }
+
   [[noreturn]] void FailMissing(const std::string& name, const FeatureSet& features) const {
     std::string hint = NearName(name, text_.classes);
     if (hint.empty()) hint = NearName(name, text_.classnames);
-    if (hint.empty() && !IsNumber(name) &&
-        std::all_of(text_.classes.begin(), text_.classes.end(), IsNumber)) {
-      hint = " (its classes are numbers; keys in JSON are folders)";
-    }
     throw InputError(fmt::format(
         "{}: has no text for class '{}' of {}{}; add it to --classnames and encode again",
         text_.path.string(), Printable(name), features.path.string(), hint));

@@ -29,7 +29,8 @@ bool IsUtf16(std::string_view bytes) {
   const std::string_view start = bytes.substr(0, 4096);
   std::size_t nuls[2] = {0, 0};
   for (std::size_t at = 0; at < start.size(); ++at) nuls[at % 2] += start[at] == '\0' ? 1 : 0;
-  return start.size() >= 2 && std::max(nuls[0], nuls[1]) * 4 >= start.size();
+  const std::size_t most = std::max(nuls[0], nuls[1]), fewest = std::min(nuls[0], nuls[1]);
+  return start.size() >= 2 && most * 4 >= start.size() && fewest * 8 <= most;
 }
 
 // Calls of nlohmann's parser, of which only keys matter.
@@ -85,14 +86,16 @@ std::string CheckTextInput(const std::string& source, std::string bytes) {
   if (IsUtf16(bytes)) {
     throw InputError(fmt::format("{}: is UTF-16; save it as UTF-8", Printable(source)));
   }
-  if (const std::size_t nul = bytes.find('\0'); nul != std::string::npos) {
-    throw InputError(
-        fmt::format("{} is 0x00, which no text has; take it out", Place(source, bytes, nul)));
-  }
-  if (const std::size_t bad = FirstNotUtf8(bytes); bad != std::string::npos) {
+  const std::size_t nul = bytes.find('\0');
+  const std::size_t bad = FirstNotUtf8(std::string_view(bytes).substr(0, nul));
+  if (bad != std::string::npos) {
     throw InputError(fmt::format("{} is 0x{:02x}, not UTF-8 (Latin-1?); save it as UTF-8",
                                  Place(source, bytes, bad),
                                  static_cast<unsigned char>(bytes[bad])));
+  }
+  if (nul != std::string::npos) {
+    throw InputError(
+        fmt::format("{} is 0x00, which no text has; take it out", Place(source, bytes, nul)));
   }
   if (bytes.starts_with("\xef\xbb\xbf")) bytes.erase(0, 3);
   return bytes;
