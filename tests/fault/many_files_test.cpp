@@ -50,6 +50,7 @@ class ManyFilesTest : public testing::Test {
     Shard shard;
     for (std::int64_t i = 0; i < kImages; ++i) shard.rows.push_back(number * kImages + i);
     shard.features.assign(static_cast<std::size_t>(kImages * kWidth), 0.5f);
+    shard.pictures.assign(static_cast<std::size_t>(kImages), {std::string(64, 'a'), {1, 2, 3}});
     return shard;
   }
   void WriteAndRead(std::int64_t number) const {
