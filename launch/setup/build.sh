@@ -7,6 +7,11 @@ check_writable() {  # the build folder
   fail "$1 cannot be written: ${why##*: }; make room or choose another folder with BUILD_DIR, then give $again again"
 }
 
+# Whether the disk of a folder is why a log ends in errors; compilers do not always say so.
+is_disk_full() {  # folder, log
+  grep -q 'No space left on device' "$2" 2>/dev/null || [ "$(df -Pk "$1" | awk 'NR == 2 {print $4}')" -lt 1024 ]
+}
+
 # One line from CMake's log: what is missing, and the package that has it.
 configure_failure() {  # the log
   local error name package
@@ -28,6 +33,7 @@ configure() {  # build folder, LibTorch's prefix, 1 for tests, CMake options
   if [ "$tests" = 0 ] && ! grep -qs '^CLIPSWEEP_TESTS:BOOL=ON' "$build/CMakeCache.txt"; then options=(-DCLIPSWEEP_TESTS=OFF); fi
   say "configuring $build with LibTorch at $prefix"
   if ! cmake -S . -B "$build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" "${options[@]}" "$@" > "$log" 2>&1; then
+    ! is_disk_full "$build" "$log" || fail "the disk of $build is full; make room or choose another with BUILD_DIR, then give $again again"
     missing=""
     ! command -v dpkg-query >/dev/null || missing=$(missing_packages build)
     fail "configuring failed: $(configure_failure "$log")${missing:+; packages that are not installed: ${missing% }}; the whole log is $log"
@@ -63,7 +69,7 @@ build_target() {  # build folder, target
     "${command[@]}" > "$log" 2>&1 || status=$?
   fi
   [ "$status" != 0 ] || return 0
-  if grep -q 'No space left on device' "$log"; then
+  if is_disk_full "$1" "$log"; then
     fail "the disk of $1 is full; what is built is kept: make room, then give $again again"
   elif grep -qE 'Killed|out of memory|virtual memory exhausted' "$log"; then
     fail "the compiler was killed, memory is short; what is built is kept: give JOBS=1 $again"

@@ -34,7 +34,8 @@ make_venv() {
   command -v "$python" >/dev/null || fail "$python is not installed (python3); install it, or set PYTHON"
   "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "$python has no venv module (on Debian: python3-venv); install it, then give $again again"
   say "making .venv with $("$python" --version)"
-  "$python" -m venv --clear .venv 2>"$build/venv.log" || fail "python -m venv failed: $(tail -1 "$build/venv.log")"
+  "$python" -m venv --clear .venv 2>"$build/venv.log" \
+    || fail "making .venv failed: $(tail -1 "$build/venv.log"); give $again again (the whole log is $build/venv.log)"
 }
 
 # pip takes a package for installed once its METADATA is there; RECORD comes last.

@@ -278,6 +278,24 @@ def test_what_is_written_outside_build_folders_is_named(change, named, tmp_path)
         named and re.fullmatch(rf"test: written outside the build folders: \"?{re.escape(named)}\"?/? \n", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize("checkout, writes, code, said", [
+    (True, "build/x", 0, "test: all passed"), (True, "tests_wrote_this", 1, "written outside the build folders: tests_wrote_this"),
+    (False, "tests_wrote_this", 0, "tests wrote outside the build folders was skipped: the folder is no git checkout")])
+def test_test_sh_finds_what_tests_leave(checkout, writes, code, said, tree):
+    if checkout and not shutil.which("git"):
+        pytest.skip("no git here")
+    shutil.copy(ROOT / "launch/test.sh", tree / "launch")
+    shutil.copy(ROOT / ".gitignore", tree)
+    stub(tree / "launch", "setup.sh", "[ \"$1\" = --tests ] && mkdir -p build && touch build/log")
+    stub(tree.parent.parent / "bin", "ctest", "exit 0")
+    (tree / ".venv" / "bin").mkdir(parents=True)
+    stub(tree / ".venv" / "bin", "python", f"[ \"$PYTHONDONTWRITEBYTECODE\" = 1 ] && touch '{writes}'")
+    if checkout:
+        subprocess.run("git init -q . && git add -A && git -c user.name=x -c user.email=x@x.test commit -qm x", shell=True, cwd=tree, check=True)
+    done = run_setup(tree, script="test.sh", GIT_CEILING_DIRECTORIES=str(tree.parent))
+    assert done.returncode == code and re.search(said, done.stdout + done.stderr), done.stdout + done.stderr
+
+
 def test_outside_a_checkout_that_check_is_skipped(tmp_path):
     done = shell(f"cd '{tmp_path}'; . '{ROOT}/launch/setup/tree.sh'; tree_unknown", GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
     assert "no git checkout" in done.stdout or "git is not installed" in done.stdout
