@@ -312,7 +312,7 @@ def test_names_of_any_bytes(folder, tmp_path, picture):
                             b"dog/tab\there.png"]
     assert result.json["skipped_files"] == {".txt": 1, "without ending": 1}
     run_ok("verify", tmp_path / "f.h5")
-    os.mkdir(bytes(root) + b"/em\xffpty\n")
+    os.mkdir(bytes(root) + b"/empty\n")
     line = refused(root, tmp_path)
     assert "\\x0a" in line and "class folder has no pictures" in line
 
