@@ -194,6 +194,7 @@ TEST_F(NthCallTest, Training) {
                  "--save-every",
                  "0.001",
                  "--quiet",
+                 "--allow-overlap",
                  "--fresh",
                  "--out",
                  out.string()};
