@@ -117,7 +117,8 @@ void SayDuplicates(const ExtractConfig& config, const Duplicates& found) {
 bool HasTheSamePictures(const ExtractConfig& config, const ExtractPlan& plan,
                         const Compute& compute, Comm& comm) {
   EnterStage("extract: look at pictures");
-  const std::string changed = CheckContent(plan.list, config.out, compute, comm);
+  const std::string changed =
+      CheckContent(plan.list, config.out, /*keep_note=*/true, compute, comm);
   Agree(comm, [&] {
     if (changed.empty()) return;
     if (config.if_present == IfPresent::kReuse) {
@@ -180,7 +181,8 @@ Provenance ExtractProvenance(const ExtractConfig& config, const Compute& compute
   CheckHeader(file, kFeatureFormat);
   if (!Difference(ReadProvenance(file), made_from).empty()) return made_from;
   SelfComm alone;
-  const std::string changed = CheckContent(plan.list, config.out, compute, alone);
+  const std::string changed =
+      CheckContent(plan.list, config.out, /*keep_note=*/false, compute, alone);
   if (!changed.empty()) made_from[kImagesSha256] = changed;
   return made_from;
 }
@@ -191,9 +193,9 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
   if (comm.is_root()) WarnOfFolder(config, plan);
   EnterStage("extract: output");
-  RequireSameOnAllRanks(comm, {{"sizes of the pictures", plan.list.sizes_sha256}});
   StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
+  RequireSameOnAllRanks(comm, {{"sizes of the pictures", plan.list.sizes_sha256}});
   if (output.up_to_date) output.up_to_date = HasTheSamePictures(config, plan, compute, comm);
   const ShardStore store(config.out, plan.made_from, config.dtype, plan.shard_images);
   Agree(comm, [&] {

@@ -132,8 +132,8 @@ std::string DescribeChanged(const ImageList& list, const std::vector<std::int64_
                      changed.size() > kNamed ? ", .." : "");
 }
 
-std::string CheckContent(const ImageList& list, const fs::path& features, const Compute& compute,
-                         Comm& comm) {
+std::string CheckContent(const ImageList& list, const fs::path& features, bool keep_note,
+                         const Compute& compute, Comm& comm) {
   std::vector<PictureRecord> records;
   std::string answer, seal;
   std::vector<std::int64_t> news;
@@ -160,7 +160,7 @@ std::string CheckContent(const ImageList& list, const fs::path& features, const 
     std::sort(changed.begin(), changed.end());
     if (!changed.empty()) {
       answer = DescribeChanged(list, changed);
-    } else if (is_new) {
+    } else if (is_new && keep_note) {
       std::vector<FileStamp> stamps;
       for (const PictureRecord& record : records) stamps.push_back(record.stamp);
       WriteTimes(features, seal, stamps);

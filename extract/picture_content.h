@@ -37,10 +37,10 @@ std::string DescribeChanged(const ImageList& list, const std::vector<std::int64_
 
 // Holds what `features` says of its pictures against the files of `list`, from which it was made;
 // its seal was checked a moment ago. Returns "" when all are what they were, or it does not say,
-// else what DescribeChanged says. Takes times from the note beside it and brings that up to date.
-// Collective: ranks share the reading.
+// else what DescribeChanged says. Takes times from the note beside it and, with `keep_note`, brings
+// that up to date. Collective: ranks share the reading.
 std::string CheckContent(const ImageList& list, const std::filesystem::path& features,
-                         const Compute& compute, Comm& comm);
+                         bool keep_note, const Compute& compute, Comm& comm);
 
 // The note, FEATURES.times: of every picture of the list its stamp. It is no part of the result;
 // losing it costs a reading of all pictures. `seal` is the feature file's. Never throws.

@@ -124,10 +124,12 @@ void RequireTogether(Inputs& inputs, const Allowed& allowed, Provenance& made_fr
   for (const MadeFile& file : inputs.files) {
     if (file.role != "text") pictures.emplace_back(file.role, file.path);
     inputs.oddities.Add(RecordedOddities(file.made_from));
-    if (file.role == "adapter")
-      inputs.oddities.Add(RequireOtherThanCache(file, made_from, allowed));
   }
   inputs.oddities.Add(RequireDisjoint(pictures, allowed));
+  for (const MadeFile& file : inputs.files) {
+    if (file.role != "adapter") continue;
+    inputs.oddities.Add(RequireOtherThanCache(file, made_from, allowed));
+  }
   RecordOddities(inputs.oddities, made_from);
 }
 

@@ -61,7 +61,7 @@ def test_every_result_says_so(digits, demo, skipped, tmp_path):
 def test_an_experiment_with_bad_images(digits, images, tmp_path):
     arguments = ["experiment", "--model", DEMO_MODEL, "--train", digits / "train", "--val", digits / "val", "--test", images,
                  "--classnames", digits / "classnames.txt", "--templates", DEMO_TEMPLATES, "--shots", "1", "--subset-seeds",
-                 "1", "--alpha", "1:2:0.5", "--beta", "1:3:1", "--epochs", "1", "--quiet", "--run", tmp_path / "run"]
+                 "1", "--alpha", "1:2:0.5", "--beta", "1:3:1", "--epochs", "1", "--quiet", "--allow-overlap", "--run", tmp_path / "run"]
     assert run(*arguments).code == 3
     result = run_ok(*arguments, "--on-bad-image", "skip", json_path=tmp_path / "e.json")
     assert "4 of" in result.out and "test.h5" in result.out

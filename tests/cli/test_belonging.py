@@ -1,4 +1,5 @@
 """What does not belong together is refused: files of two models, pictures in two roles, pictures that were replaced."""
+import hashlib
 import itertools
 import json
 import os
@@ -119,8 +120,8 @@ def test_imported_features_pass_and_say_that_they_are_unknown(caltech, tmp_path)
         with h5py.File(caltech / "val.h5") as val:
             rows[:300] = val["features"][:300]
         file["features"][:] = rows
-        import hashlib
-        file.attrs["content_sha256"] = hashlib.sha256(rows.tobytes() + file["labels"][:].tobytes()).hexdigest()
+        digest = hashlib.sha256(rows.tobytes() + file["labels"][:].tobytes()).hexdigest()
+        file.attrs.create("content_sha256", digest, dtype=h5py.string_dtype("utf-8", 64))
     shutil.copy(caltech / "cache.h5", tmp_path / "leak.h5")
     reseal(tmp_path / "leak.h5", put_in)
     result = run("tip", "--cache", tmp_path / "leak.h5", *files[2:], "--alpha", 1, "--beta", 5.5)
@@ -194,7 +195,6 @@ def test_equal_content_is_up_to_date_wherever_it_lies(images, tmp_path):
         assert "up to date" in run_ok(*arguments, "--images", images).out
     assert out.read_bytes() == content
     with h5py.File(out) as file:
-        import hashlib
         paths = [p.decode() for p in file["paths"]]
         assert [h.decode() for h in file["image_sha256"]] == [hashlib.sha256((images / p).read_bytes()).hexdigest() for p in paths]
 

@@ -96,7 +96,11 @@ def test_image_folders(digits, tmp_path, ranks):
     shutil.copytree(digits / "val", tmp_path / "val")
     names = ["--classnames", digits / "classnames.txt"]
     shutil.rmtree(tmp_path / "val/7")
-    fails(3, "'7'", "missing", np=ranks)(*extract, tmp_path / "val", *names)
+    # A class of the names file may lack images; images of a class that it lacks are refused.
+    (tmp_path / "some.txt").write_text("".join(l for l in open(digits / "classnames.txt") if not l.startswith("3")))
+    fails(3, "'3'", "--classnames", np=ranks)(*extract, tmp_path / "val", "--classnames", tmp_path / "some.txt")
+    result = run_ok(*extract[:-2], tmp_path / "n.h5", "--images", tmp_path / "val", *names, np=ranks, json_path=tmp_path / "n.json")
+    assert result.json["classes_without_images"] == 1 and "1 of 10 classes have no image" in result.out
     (tmp_path / "val/7").mkdir()
     fails(3, "val/7", np=ranks)(*extract, tmp_path / "val")
     shutil.rmtree(tmp_path / "val/7")
@@ -276,6 +280,7 @@ def test_another_configuration_is_refused_by_name(digits, demo, tmp_path):
 def test_the_same_classes_are_asked_for(digits, demo, tmp_path):
     shutil.copytree(digits / "val", tmp_path / "val")
     shutil.rmtree(tmp_path / "val/7")
+    (tmp_path / "val/8").rename(tmp_path / "val/eight")
     run_ok("extract", "--model", DEMO_MODEL, "--images", tmp_path / "val", "--out", tmp_path / "v.h5")
-    fails(3, "'7'", "--classnames")("tip", "--cache", demo / "train.h5", "--features", tmp_path / "v.h5", "--text",
-                                    demo / "text.h5", "--alpha", "1", "--beta", "1")
+    fails(3, "'eight'", "--classnames")("tip", "--cache", demo / "train.h5", "--features", tmp_path / "v.h5", "--text",
+                                        demo / "text.h5", "--alpha", "1", "--beta", "1")
