@@ -100,7 +100,8 @@ std::string Yaml(const Lines& lines) {
     flow = flow || text.find(": [", cut) == cut || text.find(": {", cut) == cut;
     return true;
   });
-  if (!all || pairs == 0) return "";
+  if (!all || (pairs == 0 && lines.front().text != "---")) return "";
+  if (pairs == 0) return "is YAML";
   // One line such as "Alien: Covenant" may be a name.
   const bool id = IsNumber(*keys.begin()) || IsWordNetId(*keys.begin());
   if (lines.size() == 1 && !id && !flow) return "";

@@ -84,7 +84,7 @@ class CoopSplit {
       folders[classes[names.size()]] = entry.second;
       names.push_back(entry.second);
     }
-    return (classes[0] == names[0] ? names : folders).dump(1) + "\n";
+    return (classes[0] == names_.begin()->second ? names : folders).dump(1) + "\n";
   }
 
  private:

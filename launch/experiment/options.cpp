@@ -123,7 +123,8 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     for (const char* name : {"tuned_on", "classes", "rows", "cells", "test"}) {
       output.json[name] = results[name];
     }
-    const ClassNames names{results["class_folders"], results["class_names"]};
+    const ClassNames names{results["class_folders"].get<std::vector<std::string>>(),
+                           results["class_names"].get<std::vector<std::string>>()};
     if (!names.Shared().empty()) output.json["shared_names"] = names.Shared();
     Json stages = Json::object();
     for (const StageTime& stage : result.stages) {

@@ -124,7 +124,8 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
   data.results = ReadResults(results);
   data.run = ReadRunFile(folder / "run.json");
   ReadingJson(results, [&] {
-    data.classes = Labels({data.results.at("class_folders"), data.results.at("class_names")});
+    data.classes = Labels({data.results.at("class_folders").get<std::vector<std::string>>(),
+                           data.results.at("class_names").get<std::vector<std::string>>()});
     Reader reader(data);
     reader.With("sweep.h5", [&](const fs::path& path) { data.sweep = ReadSweepData(path); });
     ReadCurves(data, reader);

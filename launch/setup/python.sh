@@ -75,6 +75,7 @@ pip_failure() {
   what=${what##*/}
   why=$(grep -oP '(ERROR: |error: |× )\K.*' "$log" 2>/dev/null | head -1 | cut -c1-160) || true
   grep -q 'NewConnectionError\|NameResolutionError\|Failed to establish' "$log" 2>/dev/null && why="the package index is not reached"
+  grep -q 'incomplete-download\|IncompleteRead\|ProtocolError\|Read timed out\|whl is invalid\|DO NOT MATCH THE HASHES' "$log" 2>/dev/null && why="the connection broke, what came is not whole"
   echo "${what:-Python packages} could not be downloaded: ${why:-pip failed}"
 }
 

@@ -10,7 +10,7 @@ tree_unknown() {
 tree_state() {  # the build folder
   local file
   git status --porcelain --untracked-files=all --ignored=matching | grep -vE '^(!!|\?\?) "?(build|build-[^/]*|\.venv)/' \
-    | grep -vF " ${1%/}/" || true
+    | grep -vF -e " ${1%/}/" -e "\"${1%/}/" || true
   git diff --name-only HEAD | while IFS= read -r file; do
     if [ -f "$file" ]; then printf 'content %s\n' "$(sha256sum "$file")"; fi
   done

@@ -185,7 +185,7 @@ def test_downloads_that_fail_are_named_and_go_on(tree, index):
     Index.share = 0.5
     broken = run_setup(tree, *options, PIP_INDEX_URL=index, **command)
     assert broken.returncode == 1 and broken.stderr.count("\n") == 1
-    assert "digits-1.0-py3-none-any.whl could not be downloaded" in broken.stderr and "give launch/demo.sh again" in broken.stderr
+    assert "digits-1.0-py3-none-any.whl could not be downloaded: the connection broke" in broken.stderr and "give launch/demo.sh again" in broken.stderr
 
     # What a killed installation leaves is no package.
     site = next((tree / ".venv").glob("lib/python*/site-packages"))
