@@ -47,6 +47,9 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
       {"dtype", std::string(FloatKindName(config.dtype))},
       {"batch", std::to_string(plan.batch)},
       {"device_kind", compute.kind()}};
+  if (config.model.decode.max_pixels != kMaxPixels) {
+    made_from["max_pixels"] = std::to_string(config.model.decode.max_pixels);
+  }
   if (plan.views > 1) {
     made_from["views"] = fmt::format("{} {} seed {}", plan.views, kAugmentName, config.seed);
   }
@@ -86,6 +89,7 @@ ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const 
   std::vector<std::int32_t> labels;
   std::vector<std::string> paths;
   std::vector<SkippedImage> skipped;
+  std::vector<NotedImage> noted;
   FeatureHash content(plan.views);
   const auto read = [&](std::int64_t shard) {
     auto part = store.Read(shard, plan.row_width(), plan.ImagesIn(shard));
@@ -110,6 +114,7 @@ ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const 
       paths.push_back(plan.list.paths.at(static_cast<std::size_t>(row)));
     }
     skipped.insert(skipped.end(), part.skipped.begin(), part.skipped.end());
+    noted.insert(noted.end(), part.noted.begin(), part.noted.end());
   }
   if (labels.empty()) {
     throw InputError(fmt::format("{}: not one image could be read", config.images.string()));
@@ -140,6 +145,7 @@ ExtractResult Merge(const ExtractConfig& config, const ExtractPlan& plan, const 
   file.Write("paths", paths);
   file.Write("classes", plan.list.classes);
   WriteSkipped(file, skipped);
+  WriteNoted(file, noted);
   file.Commit();
   ExtractResult result;
   result.images = static_cast<std::int64_t>(labels.size());
@@ -155,6 +161,7 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   result.width = plan.width;
   result.views = plan.views;
   result.classes = static_cast<std::int64_t>(plan.list.classes.size());
+  result.image_warnings = CountNotes(ReadNoted(file));
   result.sha256 = file.seal();
   return result;
 }

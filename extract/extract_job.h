@@ -12,6 +12,7 @@
 #include "common/device.h"
 #include "common/hdf5_file.h"
 #include "common/provenance.h"
+#include "extract/image_notes.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -47,6 +48,7 @@ struct ExtractConfig {
 struct ExtractResult {
   std::int64_t images = 0;  // rows in the file
   std::int64_t skipped = 0;
+  NoteCounts image_warnings{};  // images of each kind of note, whenever they were read
   std::int64_t width = 0;
   std::int64_t views = 1;
   std::int64_t classes = 0;

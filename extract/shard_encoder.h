@@ -62,6 +62,7 @@ class ShardEncoder {
   const ExtractConfig& config_;
   const Compute& compute_;
   const ExtractPlan& plan_;
+  mutable NoteBook notes_;
 };
 
 }  // namespace clipsweep

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/feature_file.h"
+#include "extract/image_notes.h"
 
 namespace clipsweep {
 
@@ -17,6 +18,7 @@ struct Shard {
   std::vector<std::int64_t> rows;  // [n] positions in the image list, rising
   std::vector<float> features;     // [n, D]; read back, rounded as they are stored
   std::vector<SkippedImage> skipped;
+  std::vector<NotedImage> noted;  // read all the same
 };
 
 class ShardStore {

@@ -28,7 +28,7 @@ done
 packages=(build-essential cmake ninja-build pkg-config procps python3 python3-venv
   libopenmpi-dev openmpi-bin libhdf5-dev libboost-program-options-dev libboost-math-dev
   libspdlog-dev libfmt-dev libgtest-dev clang nlohmann-json3-dev
-  libjpeg-dev libpng-dev libwebp-dev zlib1g-dev libsqlite3-dev libssl-dev libicu-dev)
+  libjpeg-dev libpng-dev libwebp-dev libgif-dev libtiff-dev zlib1g-dev libsqlite3-dev libssl-dev libicu-dev)
 # For tests/multihost (hosts of network namespaces, a Slurm of one machine) and for looking at pages in a browser.
 # Those tests skip without them.
 if [ "${TEST_HOSTS:-0}" = 1 ]; then
