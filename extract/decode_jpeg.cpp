@@ -5,6 +5,10 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <algorithm>
+
+#include <fmt/core.h>
+
 #include "extract/image_decode.h"
 
 namespace clipsweep {
@@ -56,15 +60,59 @@ void CmykRowToRgb(const std::uint8_t* cmyk, int width, std::uint8_t* rgb) {
   }
 }
 
+// A progressive file of a megabyte can ask for thousands of passes over a large picture. Encoders
+// write about ten (at most 64). A picture may have kMostScans passes, and all its passes together
+// may visit kMostVisits blocks of 8 x 8: 500 passes up to 34 million pixels of one component, 10
+// over the largest picture with three.
+constexpr int kMostScans = 500;
+constexpr std::int64_t kMostVisits = std::int64_t{1} << 28;
+
+struct ScanLimit {
+  jpeg_progress_mgr manager;
+  int most = kMostScans;
+};
+
+// Blocks of all components, which a file of several passes keeps in memory.
+std::int64_t Blocks(const jpeg_decompress_struct& info) {
+  std::int64_t blocks = 0;
+  for (int i = 0; i < info.num_components; ++i) {
+    blocks += std::int64_t{info.comp_info[i].width_in_blocks} * info.comp_info[i].height_in_blocks;
+  }
+  return blocks;
+}
+
+// Where a progressive file lacks scans, libjpeg smooths the first coefficients, each version in its
+// own way. At these places of a block.
+bool IsSmoothed(const jpeg_decompress_struct& info) {
+  if (info.progressive_mode == FALSE || info.coef_bits == nullptr) return false;
+  for (int i = 0; i < info.num_components; ++i) {
+    for (const int at : {1, 2, 3, 8, 9, 10, 16, 17, 24}) {
+      if (info.coef_bits[i][at] != 0) return true;
+    }
+  }
+  return false;
+}
+
+void OnProgress(j_common_ptr common) {
+  const auto* limit = reinterpret_cast<const ScanLimit*>(common->progress);
+  const auto* info = reinterpret_cast<j_decompress_ptr>(common);
+  if (info->input_scan_number <= limit->most) return;
+  auto* state = reinterpret_cast<ErrorState*>(common->err);
+  std::snprintf(state->message, sizeof state->message,
+                "more than %d scans over a picture of this size, which would take too long",
+                limit->most);
+  std::longjmp(state->jump, 1);
+}
+
 }  // namespace
 
 // setjmp and C++ objects: everything with a destructor is made before setjmp and only used after
 // it.
-Image DecodeJpeg(std::string_view bytes) {
+Image DecodeJpeg(std::string_view bytes, const DecodeLimits& limits) {
   Image image;
   std::vector<std::uint8_t> row;
-  std::string failure;
   jpeg_decompress_struct info{};
+  ScanLimit scans;
   ErrorState error;
   info.err = jpeg_std_error(&error.manager);
   error.manager.error_exit = OnError;
@@ -87,7 +135,18 @@ Image DecodeJpeg(std::string_view bytes) {
   info.src = &source;
   jpeg_read_header(&info, TRUE);
   try {
-    CheckImageSize(info.image_width, info.image_height);
+    image = StartImage(info.image_width, info.image_height, limits);
+    if (jpeg_has_multiple_scans(&info)) {
+      const std::int64_t blocks = Blocks(info);
+      if (blocks * std::int64_t{sizeof(JBLOCK)} > std::int64_t{kMaxExtraBytes}) {
+        throw ImageError(fmt::format(
+            "is a progressive JPEG that takes {} bytes to decode, more than the {} allowed",
+            blocks * std::int64_t{sizeof(JBLOCK)}, kMaxExtraBytes));
+      }
+      scans.most = static_cast<int>(std::clamp<std::int64_t>(kMostVisits / blocks, 10, kMostScans));
+      scans.manager.progress_monitor = OnProgress;
+      info.progress = &scans.manager;
+    }
   } catch (const ImageError&) {
     jpeg_destroy_decompress(&info);
     throw;
@@ -95,8 +154,11 @@ Image DecodeJpeg(std::string_view bytes) {
   const bool cmyk = info.num_components == 4;
   info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(&info);
-  image.width = static_cast<int>(info.output_width);
-  image.height = static_cast<int>(info.output_height);
+  if (IsSmoothed(info)) {
+    jpeg_destroy_decompress(&info);
+    throw ImageError(
+        "JPEG decoder: a progressive picture that lacks scans, for which decoders guess");
+  }
   const std::size_t stride = std::size_t{3} * info.output_width;
   image.rgb.resize(stride * info.output_height);
   if (cmyk) row.resize(std::size_t{4} * info.output_width);

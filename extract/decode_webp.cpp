@@ -7,34 +7,40 @@
 
 namespace clipsweep {
 
-// As Pillow: the first frame on its canvas, alpha dropped.
-Image DecodeWebp(std::string_view bytes) {
+// As Pillow: the first frame on its canvas, alpha dropped. What the frame does not cover is black.
+Image DecodeWebp(std::string_view bytes, const DecodeLimits& limits) {
   const WebPData data{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-  WebPBitstreamFeatures features;
-  if (WebPGetFeatures(data.bytes, data.size, &features) != VP8_STATUS_OK) {
-    throw ImageError("WebP decoder: its header is damaged");
-  }
-  CheckImageSize(features.width, features.height);
-  WebPAnimDecoderOptions options;
-  WebPAnimDecoderOptionsInit(&options);
-  options.color_mode = MODE_RGBA;
-  const std::unique_ptr<WebPAnimDecoder, decltype(&WebPAnimDecoderDelete)> decoder(
-      WebPAnimDecoderNew(&data, &options), WebPAnimDecoderDelete);
-  WebPAnimInfo info;
-  std::uint8_t* rgba = nullptr;
-  int time = 0;
-  if (decoder == nullptr || WebPAnimDecoderGetInfo(decoder.get(), &info) == 0 ||
-      WebPAnimDecoderGetNext(decoder.get(), &rgba, &time) == 0) {
+  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data),
+                                                                         WebPDemuxDelete);
+  WebPIterator first{};
+  if (demuxer == nullptr || WebPDemuxGetFrame(demuxer.get(), 1, &first) == 0) {
     throw ImageError("WebP decoder: the file is truncated or damaged");
   }
-  CheckImageSize(info.canvas_width, info.canvas_height);
-  Image image;
-  image.width = static_cast<int>(info.canvas_width);
-  image.height = static_cast<int>(info.canvas_height);
-  const std::size_t pixels = std::size_t{info.canvas_width} * info.canvas_height;
-  image.rgb.resize(3 * pixels);
-  for (std::size_t i = 0; i < pixels; ++i) {
-    for (std::size_t c = 0; c < 3; ++c) image.rgb[3 * i + c] = rgba[4 * i + c];
+  const std::unique_ptr<WebPIterator, decltype(&WebPDemuxReleaseIterator)> release(
+      &first, WebPDemuxReleaseIterator);
+  const std::int64_t width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
+  const std::int64_t height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
+  Image image = StartImage(width, height, limits);
+  int frame_width = 0, frame_height = 0;
+  if (WebPGetInfo(first.fragment.bytes, first.fragment.size, &frame_width, &frame_height) == 0 ||
+      frame_width != first.width || frame_height != first.height || first.x_offset < 0 ||
+      first.y_offset < 0 || first.x_offset + std::int64_t{first.width} > width ||
+      first.y_offset + std::int64_t{first.height} > height) {
+    throw ImageError("WebP decoder: the first frame does not fit the picture");
+  }
+  const std::size_t stride = 3 * static_cast<std::size_t>(width);
+  image.rgb.resize(stride * static_cast<std::size_t>(height));
+  const std::size_t begin = stride * static_cast<std::size_t>(first.y_offset) +
+                            3 * static_cast<std::size_t>(first.x_offset);
+  WebPDecoderConfig config;
+  if (WebPInitDecoderConfig(&config) == 0) throw ImageError("WebP decoder: out of memory");
+  config.output.colorspace = MODE_RGB;
+  config.output.is_external_memory = 1;
+  config.output.u.RGBA.rgba = image.rgb.data() + begin;
+  config.output.u.RGBA.stride = static_cast<int>(stride);
+  config.output.u.RGBA.size = image.rgb.size() - begin;
+  if (WebPDecode(first.fragment.bytes, first.fragment.size, &config) != VP8_STATUS_OK) {
+    throw ImageError("WebP decoder: the file is truncated or damaged");
   }
   return image;
 }

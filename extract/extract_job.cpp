@@ -43,6 +43,9 @@ Provenance MakeProvenance(const ExtractConfig& config, const Compute& compute,
                     {"dtype", std::string(FloatKindName(config.dtype))},
                     {"batch", std::to_string(plan.batch)},
                     {"device_kind", compute.kind()}});
+  if (config.model.decode.max_pixels != kMaxPixels) {
+    made_from["max_pixels"] = std::to_string(config.model.decode.max_pixels);
+  }
   if (plan.views > 1) {
     made_from["views"] = fmt::format("{} {} seed {}", plan.views, kAugmentName, config.seed);
   }
@@ -93,6 +96,7 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   result.width = plan.width;
   result.views = plan.views;
   result.classes = static_cast<std::int64_t>(plan.list.classes.size());
+  result.image_warnings = CountNotes(ReadNoted(file));
   result.sha256 = file.seal();
   if (file.Has(kImageHashes)) {
     result.duplicates =

@@ -15,6 +15,7 @@
 #include "common/provenance.h"
 #include "common/shared_pictures.h"
 #include "extract/checkpoint.h"
+#include "extract/image_notes.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -50,6 +51,7 @@ struct ExtractConfig {
 struct ExtractResult {
   std::int64_t images = 0;  // rows in the file
   std::int64_t skipped = 0;
+  NoteCounts image_warnings{};  // images of each kind of note, whenever they were read
   std::int64_t width = 0;
   std::int64_t views = 1;
   std::int64_t classes = 0;

@@ -16,6 +16,7 @@ MergedShards MergeShards(const ExtractConfig& config, const ExtractPlan& plan,
   std::vector<std::int32_t> labels;
   std::vector<std::string> paths;
   std::vector<SkippedImage> skipped;
+  std::vector<NotedImage> noted;
   std::vector<std::string> all_hashes, hashes;  // of all images, of those with a row
   MergedShards merged;
   FeatureHash content(plan.views);
@@ -48,6 +49,7 @@ MergedShards MergeShards(const ExtractConfig& config, const ExtractPlan& plan,
       merged.stamps.push_back(picture.stamp);
     }
     skipped.insert(skipped.end(), part.skipped.begin(), part.skipped.end());
+    noted.insert(noted.end(), part.noted.begin(), part.noted.end());
   }
   if (labels.empty()) {
     throw InputError(fmt::format("{}: not one image could be read", config.images.string()));
@@ -81,6 +83,7 @@ MergedShards MergeShards(const ExtractConfig& config, const ExtractPlan& plan,
   file.Write("classes", plan.list.classes);
   file.Write(kImageHashes, hashes);
   WriteSkipped(file, skipped);
+  WriteNoted(file, noted);
   file.Commit();
   merged.skipped = static_cast<std::int64_t>(skipped.size());
   return merged;

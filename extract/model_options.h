@@ -7,12 +7,14 @@
 #include "common/device.h"
 #include "extract/checkpoint.h"
 #include "extract/encoder_options.h"
+#include "extract/image_decode.h"
 
 namespace clipsweep {
 
 struct ModelOptions : CheckpointOptions {
   std::string model;              // path or name, see FindModel
   std::string precision = "f32";  // of the encoders' arithmetic: f32, f16, bf16
+  DecodeLimits decode;            // of the pictures it is given
 };
 
 // Finds, opens and checks it. Throws InputError and UsageError.

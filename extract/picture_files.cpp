@@ -47,20 +47,23 @@ FoundPictures FindPictures(const std::vector<fs::path>& given, bool deep) {
   return found;
 }
 
-void EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
-                    const std::vector<fs::path>& paths, const std::vector<ShardRange>& ranges,
-                    bool skip_bad, const Compute& compute, const ReceivePictures& receive,
-                    const ImagePipeline::Tick& tick) {
+NoteCounts EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
+                          const std::vector<fs::path>& paths, const std::vector<ShardRange>& ranges,
+                          bool skip_bad, const DecodeLimits& limits, const Compute& compute,
+                          const ReceivePictures& receive, const ImagePipeline::Tick& tick) {
   PipelineShape shape;
   shape.decoders = shape.encoders = compute.on_gpu() ? 1 : compute.workers;
   shape.image_size = model.image_size;
   shape.width = model.embed_dim;
   shape.pinned = compute.on_gpu();
+  NoteBook notes;
+  std::vector<NotedImage> noted;
   const auto decode = [&](std::int64_t image, std::uint8_t* pixels) -> std::string {
     const fs::path& path = paths[static_cast<std::size_t>(image)];
     try {
-      const std::string bytes = ReadPicture(path);
-      const Image square = ResizeAndCrop(DecodeImage(bytes), model.image_size);
+      const Image whole = DecodeImage(ReadPicture(path), limits);
+      notes.Put(image, whole.notes);
+      const Image square = ResizeAndCrop(whole, model.image_size);
       std::ranges::copy(square.rgb, pixels);
       return "";
     } catch (const ImageError& error) {
@@ -74,11 +77,16 @@ void EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
   pipeline.Run(
       ranges,
       [&](const ShardRange& range, std::vector<float> values, std::vector<std::string> reasons) {
+        for (std::int64_t i = range.first; i < range.first + range.count; ++i) {
+          const auto told = notes.Tell(i, paths[static_cast<std::size_t>(i)]);
+          noted.insert(noted.end(), told.begin(), told.end());
+        }
         const at::Tensor rows =
             at::from_blob(values.data(), {range.count, shape.width}, at::kFloat).clone();
         receive(range, rows / rows.norm(2, {-1}, /*keepdim=*/true), reasons);
       },
       tick);
+  return CountNotes(noted);
 }
 
 }  // namespace clipsweep

@@ -12,6 +12,7 @@
 #include "common/device.h"
 #include "common/left_out.h"
 #include "extract/encoder_models.h"
+#include "extract/image_notes.h"
 #include "extract/image_pipeline.h"
 #include "extract/model_config.h"
 
@@ -27,12 +28,14 @@ FoundPictures FindPictures(const std::vector<std::filesystem::path>& given, bool
 
 // Encodes the pictures of `ranges` (which count `paths`). `receive` gets unit rows [count, D] and
 // for each why it could not be read, "" when it could. With `skip_bad` false an unreadable picture
-// throws InputError naming it.
+// throws InputError naming it. Notes about pictures are logged; of each kind there are as many as
+// the counts returned.
 using ReceivePictures = std::function<void(const ShardRange& range, const at::Tensor& features,
                                            const std::vector<std::string>& reasons)>;
-void EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
-                    const std::vector<std::filesystem::path>& paths,
-                    const std::vector<ShardRange>& ranges, bool skip_bad, const Compute& compute,
-                    const ReceivePictures& receive, const ImagePipeline::Tick& tick);
+NoteCounts EncodePictures(const ImageEncoder& encoder, const ModelConfig& model,
+                          const std::vector<std::filesystem::path>& paths,
+                          const std::vector<ShardRange>& ranges, bool skip_bad,
+                          const DecodeLimits& limits, const Compute& compute,
+                          const ReceivePictures& receive, const ImagePipeline::Tick& tick);
 
 }  // namespace clipsweep

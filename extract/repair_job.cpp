@@ -105,6 +105,10 @@ ExtractConfig JobOf(const RepairConfig& config, const Remains& remains) {
   const std::string batch = value("batch");
   std::from_chars(batch.data(), batch.data() + batch.size(), job.batch);
   if (remains.made_from.contains("views")) TakeViews(value("views"), job);
+  if (remains.made_from.contains("max_pixels")) {
+    const std::string most = value("max_pixels");
+    std::from_chars(most.data(), most.data() + most.size(), job.model.decode.max_pixels);
+  }
   job.skip_bad_images = job.skip_bad_images || remains.skipped;
   job.if_present = IfPresent::kReplaceIfOther;
   return job;
@@ -115,6 +119,7 @@ void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& st
              const std::vector<PictureRecord>& pictures, const Send& send) {
   const H5Reader file(path, Seal::kCheckedBefore);
   const auto skipped = ReadSkipped(file);
+  const auto noted = ReadNoted(file);
   std::set<std::int64_t> left_out;
   for (const SkippedImage& image : skipped) left_out.insert(image.index);
   const auto width = static_cast<hsize_t>(plan.width);
@@ -129,6 +134,9 @@ void Salvage(const fs::path& path, const ExtractPlan& plan, const ShardStore& st
     }
     for (const SkippedImage& image : skipped) {
       if (image.index >= first && image.index < end) shard.skipped.push_back(image);
+    }
+    for (const NotedImage& image : noted) {
+      if (image.index >= first && image.index < end) shard.noted.push_back(image);
     }
     const hsize_t start = row;
     row += shard.rows.size();

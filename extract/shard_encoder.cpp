@@ -57,7 +57,8 @@ std::string ShardEncoder::Decode(std::int64_t image, std::int64_t view,
     is_read = true;
     if (view == 0) Keep(image, {Sha256Hex(bytes), Settled(stamp)});
     const int n = plan_.checkpoint->config().image_size;
-    const Image whole = DecodeImage(bytes);
+    const Image whole = DecodeImage(bytes, config_.model.decode);
+    if (view == 0) notes_.Put(image, whole.notes);
     const Image square =
         view == 0 ? ResizeAndCrop(whole, n) : AugmentedView(whole, n, config_.seed, image, view);
     std::ranges::copy(square.rgb, pixels);
@@ -97,6 +98,8 @@ Shard ShardEncoder::Collect(const ShardRange& range, std::vector<float> features
                                std::move(reason), shard.pictures.back().sha256});
       continue;
     }
+    const auto noted = notes_.Tell(image, plan_.PathOf(image));
+    shard.noted.insert(shard.noted.end(), noted.begin(), noted.end());
     const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * width);
     for (auto view = row; view != row + width; view += plan_.width) {
       const std::span<const float> values(&*view, static_cast<std::size_t>(plan_.width));

@@ -69,6 +69,7 @@ class ShardEncoder {
   const ExtractPlan& plan_;
   mutable std::mutex mutex_;
   mutable std::unordered_map<std::int64_t, PictureRecord> records_;
+  mutable NoteBook notes_;
 };
 
 }  // namespace clipsweep

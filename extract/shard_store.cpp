@@ -90,6 +90,7 @@ void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t wi
   file.Write("rows", {content.rows.size()}, content.rows);
   file.Write("features", {content.rows.size(), static_cast<hsize_t>(width)}, features, kind_);
   WriteSkipped(file, content.skipped);
+  WriteNoted(file, content.noted);
   std::vector<std::string> hashes;
   std::vector<FileStamp> stamps;
   for (const PictureRecord& picture : content.pictures) {
@@ -109,6 +110,7 @@ std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width,
   content.rows = file.Int64s("rows");
   content.features = file.Floats("features");
   content.skipped = ReadSkipped(file);
+  content.noted = ReadNoted(file);
   const auto hashes = file.Texts(kImageHashes);
   const auto stamps = UnflattenStamps(file.Int64s("times"));
   if (content.features.size() != content.rows.size() * static_cast<std::size_t>(width) ||

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/feature_file.h"
+#include "extract/image_notes.h"
 #include "extract/picture_content.h"
 
 namespace clipsweep {
@@ -19,6 +20,7 @@ struct Shard {
   std::vector<float> features;     // [n, D]; read back, rounded as they are stored
   std::vector<SkippedImage> skipped;
   std::vector<PictureRecord> pictures;  // of all images of the shard, skipped ones too
+  std::vector<NotedImage> noted;        // read all the same
 };
 
 class ShardStore {

@@ -34,9 +34,9 @@ std::vector<std::string> ReadTexts(const fs::path& path) {
   return texts;
 }
 
-Image ReadImage(const fs::path& path) {
+Image ReadImage(const fs::path& path, const DecodeLimits& limits) {
   try {
-    return DecodeImage(ReadPicture(path));
+    return DecodeImage(ReadPicture(path), limits);
   } catch (const ImageError& error) {
     throw InputError(
         fmt::format("{}: {}; mend or leave it out", Printable(path.string()), error.what()));
@@ -80,9 +80,9 @@ Similarity ComputeSimilarity(const SimilarityConfig& config, const Compute& comp
   const at::Tensor texts = EncodePrompts(text_encoder, Tokenizer(), model.context_length, prompts);
   at::Tensor features;
   const auto count = static_cast<std::int64_t>(result.images.size());
-  EncodePictures(
-      *images, model, result.images, {{0, 0, count}}, /*skip_bad=*/false, compute,
-      [&](const ShardRange&, const at::Tensor& rows, const auto&) { features = rows; },
+  result.image_warnings = EncodePictures(
+      *images, model, result.images, {{0, 0, count}}, /*skip_bad=*/false, config.model.decode,
+      compute, [&](const ShardRange&, const at::Tensor& rows, const auto&) { features = rows; },
       [](std::int64_t) {});
   const at::Tensor cosines = at::matmul(texts, features.t());  // [T, N]
   if (!at::isfinite(cosines).all().item<bool>()) {
@@ -92,7 +92,7 @@ Similarity ComputeSimilarity(const SimilarityConfig& config, const Compute& comp
   result.cosines = Rows(cosines);
   result.probabilities = Rows(at::softmax(kLogitScale * cosines, 0));
   for (const fs::path& path : result.images) {
-    result.thumbnails.push_back(ThumbnailUrl(ReadImage(path), kThumbnail));
+    result.thumbnails.push_back(ThumbnailUrl(ReadImage(path, config.model.decode), kThumbnail));
   }
   return result;
 }

@@ -7,6 +7,7 @@
 
 #include "common/device.h"
 #include "common/left_out.h"
+#include "extract/image_notes.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -21,6 +22,7 @@ struct SimilarityConfig {
 struct Similarity {
   std::string model;
   std::vector<std::filesystem::path> images;
+  NoteCounts image_warnings{};
   std::vector<std::string> thumbnails;      // data URLs
   std::vector<std::string> texts;           // as in the file
   std::vector<std::vector<float>> cosines;  // [text][image]

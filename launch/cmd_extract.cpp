@@ -21,6 +21,7 @@ class ExtractCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     AddModelOptions(options, &config_.model);
+    AddPictureOptions(options, &config_.model);
     options.add_options()
         ("images", Required(&images_), "folder with one sub-folder per class")
         ("out", Required(&out_), "feature file to write")
@@ -64,6 +65,7 @@ class ExtractCommand final : public Command {
     output.json = {{"out", out_},
                    {"images", result.images},
                    {"skipped", result.skipped},
+                   {"image_warnings", NotesJson(result.image_warnings)},
                    {"classes", result.classes},
                    {"width", result.width},
                    {"views", result.views},

@@ -31,6 +31,7 @@ class PredictCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     AddModelOptions(options, &model_);
+    AddPictureOptions(options, &model_);
     // clang-format off
     options.add_options()
         ("adapter", Required(&adapter_path_), "of finetune: keys, text, alpha and beta")
@@ -67,6 +68,7 @@ class PredictCommand final : public Command {
         comm, {{"pictures", std::to_string(paths_.size())}, {"adapter_sha256", adapter_.seal}});
     Agree(comm, [&] { Classify(mine, context.compute, comm); });
     Collect(mine, comm);
+    comm.SumInt64(image_warnings_);
     CommandOutput output;
     Agree(comm, [&] {
       if (comm.is_root()) output = Report();
@@ -102,8 +104,8 @@ class PredictCommand final : public Command {
     std::int64_t all = 0;
     for (const ShardRange& range : mine) all += range.count;
     Progress progress("predict", "images", all, comm.is_root());
-    EncodePictures(
-        *encoder_, config_, paths_, mine, on_bad_ == "skip", compute,
+    image_warnings_ = EncodePictures(
+        *encoder_, config_, paths_, mine, on_bad_ == "skip", model_.decode, compute,
         [&](const ShardRange& range, const at::Tensor& features, const auto& reasons) {
           const auto rows = classifier.Classify(features, top_);
           for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -181,7 +183,8 @@ class PredictCommand final : public Command {
     output.json = {{"adapter", adapter_path_},
                    {"tuned_on", adapter_.tuned_on},
                    {"predictions", predictions},
-                   {"skipped", skipped}};
+                   {"skipped", skipped},
+                   {"image_warnings", NotesJson(image_warnings_)}};
     NoteLeftOut(found_.left_out, output);
     return output;
   }
@@ -200,6 +203,7 @@ class PredictCommand final : public Command {
   const std::vector<std::filesystem::path>& paths_ = found_.paths;
   std::vector<std::vector<Prediction>> answers_;  // of each picture; empty where left out
   std::vector<std::string> reasons_;
+  NoteCounts image_warnings_{};
 };
 
 }  // namespace

@@ -25,6 +25,7 @@ class SimilarityCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     AddModelOptions(options, &config_.model);
+    AddPictureOptions(options, &config_.model);
     // clang-format off
     options.add_options()
         ("images", Required(&images_)->multitoken(), "picture files, or folders of them; at most 64")
@@ -57,7 +58,9 @@ class SimilarityCommand final : public Command {
     WriteFileAtomically(out_, SimilarityPage(similarity));
     if (!csv_.empty()) WriteFileAtomically(csv_, SimilarityCsv(similarity));
     CommandOutput output;
-    output.json = {{"out", out_}, {"model", similarity.model}};
+    output.json = {{"out", out_},
+                   {"model", similarity.model},
+                   {"image_warnings", NotesJson(similarity.image_warnings)}};
     output.json["images"] = Json::array();
     for (std::size_t i = 0; i < similarity.images.size(); ++i) {
       std::size_t best = 0;

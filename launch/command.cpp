@@ -24,6 +24,14 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   return commands;
 }
 
+Json NotesJson(const NoteCounts& counts) {
+  Json json = Json::object();
+  for (std::size_t kind = 0; kind < counts.size(); ++kind) {
+    if (counts[kind] > 0) json[kNoteNames[kind]] = counts[kind];
+  }
+  return json;
+}
+
 Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5) {
   const auto fraction = [&](std::int64_t right) {
     return samples > 0 ? static_cast<double>(right) / static_cast<double>(samples) : 0.0;
@@ -55,6 +63,26 @@ void AddModelOptions(boost::program_options::options_description& options, Model
       ("activation", Default(&target->activation), "auto (what the checkpoint's configuration says), quickgelu or gelu")
       ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, f16 or bf16")
       ("trust-checkpoint", Switch(&target->trusted), "open a TorchScript archive that is not one of OpenAI's; it can run code");
+  // clang-format on
+}
+
+namespace {
+
+// A limit there must be: it bounds memory.
+void CheckMaxPixels(std::int64_t pixels) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 32;
+  if (pixels < 1 || pixels > kMost) {
+    throw UsageError(fmt::format("--max-pixels: {} is not in 1..{}", pixels, kMost));
+  }
+}
+
+}  // namespace
+
+void AddPictureOptions(boost::program_options::options_description& options, ModelOptions* target) {
+  // clang-format off
+  options.add_options()
+      ("max-pixels", Default(&target->decode.max_pixels)->notifier(CheckMaxPixels),
+       "a picture that claims more is refused, as Pillow refuses it; decoding takes 3 bytes a pixel, some kinds up to 1 GiB more");
   // clang-format on
 }
 

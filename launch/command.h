@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "common/left_out.h"
 #include "common/oddities.h"
+#include "extract/image_notes.h"
 #include "extract/model_options.h"
 
 namespace clipsweep {
@@ -99,6 +100,9 @@ inline boost::program_options::typed_value<bool>* Switch(bool* target) {
 // --model, --activation, --precision, --trust-checkpoint.
 void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target);
 
+// --max-pixels, for commands that read pictures.
+void AddPictureOptions(boost::program_options::options_description& options, ModelOptions* target);
+
 // --on-bad-image and --max-bad.
 struct BadImageOptions {
   std::string on_bad = "fail";
@@ -140,6 +144,8 @@ std::string ClassesWithoutImagesText(std::int64_t without, std::int64_t classes)
 void NoteClassesWithoutImages(const CommandContext& context, const std::string& classes_of,
                               const std::vector<std::string>& feature_files, CommandOutput& output);
 
+// {"large": 1}: the kinds of notes that some pictures have.
+Json NotesJson(const NoteCounts& counts);
 // {"samples", "top1", "top5", "top1_accuracy", "top5_accuracy"}: counts, and fractions of 1.
 Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5);
 // "top-1 801 of 854 = 93.79 %, top-5 849 = 99.41 %"

@@ -41,6 +41,7 @@ std::string Table(const ExperimentResult& result, std::size_t seeds) {
 void ExperimentOptions::Add(boost::program_options::options_description& options) {
   // clang-format off
   AddModelOptions(options, &config_.model);
+  AddPictureOptions(options, &config_.model);
   options.add_options()
       ("title", Default(&config_.title), "of the data set, for reports")
       ("train", Optional(&train_), "image folder of the keys: one sub-folder per class")

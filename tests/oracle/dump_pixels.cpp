@@ -2,18 +2,72 @@
 // to OUT and one line an image to stdout: "ok" or "refused: why"; to stderr the seconds it took.
 // dump_pixels --view SEED N OUT IMAGE..: an augmented view instead, seeded by the picture's number,
 // with the crop and whether it was flipped in the line.
+// dump_pixels --whole IMAGE..: no file, but lines "ok WIDTH HEIGHT SHA256 NOTE.." of the decoded
+// pictures; with --usage before the images also the seconds and the largest memory so far, in MiB.
+#include <fmt/core.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/sha256.h"
 #include "extract/augment.h"
 #include "extract/preprocess.h"
 
+namespace {
+
+// Of the processor, by this process.
+double Seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+// MiB. What getrusage says began with the process that started this one.
+long LargestMemory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    long kibibytes = 0;
+    if (word == "VmHWM:" && status >> kibibytes) return kibibytes / 1024;
+  }
+  return 0;
+}
+
+int Whole(const std::vector<std::string>& paths, bool usage) {
+  for (const std::string& path : paths) {
+    const double begin = Seconds();
+    std::string line;
+    try {
+      const auto image =
+          clipsweep::DecodeImage(clipsweep::ReadFile(path, clipsweep::kMaxImageBytes));
+      clipsweep::Sha256 hash;
+      hash.Update(std::as_bytes(std::span(image.rgb)));
+      line = fmt::format("ok {} {} {}", image.width, image.height, hash.Hex());
+      for (const auto& note : image.notes) {
+        line += std::string(" ") + clipsweep::kNoteNames.at(static_cast<std::size_t>(note.kind));
+      }
+    } catch (const std::runtime_error& error) {
+      line = fmt::format("refused: {}", error.what());
+    }
+    std::puts(line.c_str());
+    if (usage) {
+      std::printf("%.3f %ld\n", Seconds() - begin, LargestMemory());
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  if (std::string_view(argv[1]) == "--whole") {
+    const bool usage = argc > 2 && std::string_view(argv[2]) == "--usage";
+    return Whole({argv + (usage ? 3 : 2), argv + argc}, usage);
+  }
   const bool view = std::string_view(argv[1]) == "--view";
   const int seed = view ? std::atoi(argv[2]) : 0;
   argv += view ? 2 : 0;

@@ -2,7 +2,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <png.h>
+#include <zlib.h>
 
+#include "common/image_kind.h"
 #include "common/random.h"
 #include "extract/image_decode.h"
 #include "extract/model_config.h"
@@ -51,8 +53,8 @@ TEST(Decode, RefusesWithoutCrashing) {
   EXPECT_THROW(DecodeImage(""), ImageError);
   EXPECT_THROW(DecodeImage("GIF89a"), ImageError);
   EXPECT_THROW(DecodeImage("\xff\xd8\xff"), ImageError);
-  EXPECT_THROW(CheckImageSize(100'000, 100'000), ImageError);
-  EXPECT_THROW(CheckImageSize(0, 3), ImageError);
+  EXPECT_THROW(StartImage(100'000, 100'000, {}), ImageError);
+  EXPECT_THROW(StartImage(0, 3, {}), ImageError);
   std::vector<std::uint8_t> rows(30 * 20 * 3);
   Random random(1, 1, 1);
   for (auto& value : rows) value = static_cast<std::uint8_t>(random.Below(256));
@@ -69,6 +71,129 @@ TEST(Decode, RefusesWithoutCrashing) {
     } catch (const ImageError&) {
     }
   }
+}
+
+std::string Why(const std::string& bytes, const DecodeLimits& limits = {}) {
+  try {
+    DecodeImage(bytes, limits);
+    return "";
+  } catch (const ImageError& error) {
+    return error.what();
+  }
+}
+
+std::vector<NoteKind> Notes(const Image& image) {
+  std::vector<NoteKind> kinds;
+  for (const ImageNote& note : image.notes) kinds.push_back(note.kind);
+  return kinds;
+}
+
+TEST(Limits, RefusesAndWarnsWherePillowDoes) {
+  EXPECT_TRUE(StartImage(1, 89'478'485, {}).notes.empty());
+  EXPECT_EQ(Notes(StartImage(1, 89'478'486, {})), std::vector{NoteKind::kLarge});
+  EXPECT_EQ(StartImage(2, 89'478'485, {}).width, 2);
+  EXPECT_THROW(StartImage(2, 89'478'486, {}), ImageError);
+  const std::string png = MakePng(2, 1, PNG_COLOR_TYPE_GRAY, 8, {7, 200});
+  EXPECT_EQ(Why(png, {2}), "");
+  EXPECT_NE(Why(png, {1}).find("2 x 1 pixels"), std::string::npos);
+}
+
+TEST(Kinds, AreToldByFirstBytes) {
+  EXPECT_STREQ(ImageKind("\xff\xd8\xff"), "JPEG");
+  EXPECT_STREQ(ImageKind("GIF89a"), "GIF");
+  EXPECT_STREQ(ImageKind("P6\n"), "PNM");
+  EXPECT_EQ(ImageKind("P7\n"), nullptr);
+  EXPECT_EQ(ImageKind("BMW is a car, not a picture"), nullptr);
+  EXPECT_EQ(ImageKind(""), nullptr);
+  const std::pair<std::string, std::string> named[] = {
+      {std::string("\0\0\0\x1c", 4) + "ftypavif", "AVIF"},
+      {std::string("\0\0\0\x1c", 4) + "ftypheic", "HEIC"},
+      {"\xff\x0a", "JPEG XL"},
+      {"8BPS", "PSD"},
+      {"%PDF-1.7", "PDF"},
+      {std::string("\0\0\1\0", 4), "ICO"},
+      {"\r\n<!DOCTYPE html><html>", "HTML page"},
+      {"<?xml version=\"1.0\"?>\n<svg xmlns=\"\">", "SVG"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:00", "Git LFS pointer"},
+      {"404 not found", "text"},
+      {std::string(50, '\0'), "zero bytes"},
+  };
+  for (const auto& [bytes, name] : named) {
+    EXPECT_NE(Why(bytes).find(name), std::string::npos) << name << ": " << Why(bytes);
+  }
+  EXPECT_NE(Why("\x80\x81\x82").find("is none of JPEG"), std::string::npos);
+}
+
+TEST(Png, Grey16ClipsAndSaysSo) {
+  const Image image = DecodeImage(MakePng(3, 1, PNG_COLOR_TYPE_GRAY, 16, {0, 9, 0, 255, 1, 0}));
+  EXPECT_EQ(image.rgb, (std::vector<std::uint8_t>{9, 9, 9, 255, 255, 255, 255, 255, 255}));
+  EXPECT_EQ(Notes(image), std::vector{NoteKind::kGrey16Clipped});
+  EXPECT_TRUE(DecodeImage(MakePng(1, 1, PNG_COLOR_TYPE_GRAY, 16, {0, 255})).notes.empty());
+}
+
+// A chunk of a PNG, with the right checksum or a wrong one.
+std::string Chunk(const std::string& type, const std::string& data, bool good = true) {
+  const std::string body = type + data;
+  auto sum = static_cast<std::uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size())));
+  if (!good) ++sum;
+  const auto number = [](std::size_t value) {
+    std::string text;
+    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 255);
+    return text;
+  };
+  return number(data.size()) + body + number(sum);
+}
+
+std::string Deflated(std::size_t zeros) {
+  const std::string plain(zeros, '\0');
+  uLongf size = compressBound(static_cast<uLong>(zeros));
+  std::string packed(size, '\0');
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size,
+           reinterpret_cast<const Bytef*>(plain.data()), static_cast<uLong>(zeros));
+  packed.resize(size);
+  return packed;
+}
+
+TEST(Png, TextAndChecksumsAreHeldToPillowsRules) {
+  const std::string good = MakePng(2, 1, PNG_COLOR_TYPE_GRAY, 8, {7, 200});
+  const std::size_t behind_header = 8 + 25;
+  const auto with = [&](const std::string& chunk) {
+    return std::string(good).insert(behind_header, chunk);
+  };
+  const std::string nul(1, '\0');
+  EXPECT_EQ(Why(with(Chunk("zTXt", "a" + nul + nul + Deflated(1 << 20)))), "");
+  EXPECT_NE(Why(with(Chunk("zTXt", "a" + nul + nul + Deflated((1 << 20) + 1)))), "");
+  EXPECT_NE(Why(with(Chunk("iCCP", "a" + nul + nul + Deflated(2 << 20)))), "");
+  std::string many;
+  const std::string megabyte = Chunk("zTXt", "a" + nul + nul + Deflated(1 << 20));
+  for (int i = 0; i < 64; ++i) many += megabyte;
+  EXPECT_EQ(Why(with(many)), "");
+  EXPECT_NE(Why(with(many + megabyte)).find("texts and profiles"), std::string::npos);
+  EXPECT_EQ(Why(with(Chunk("abCd", "x"))), "");
+  EXPECT_NE(Why(with(Chunk("abCd", "x", false))).find("checksum"), std::string::npos);
+  // Pillow does not look at the checksum of the pixels; damage there is seen by zlib's own.
+  std::string damaged = good;
+  damaged[good.size() - 12 - 1] ^= 1;
+  const Image image = DecodeImage(damaged);
+  EXPECT_EQ(image.rgb, (std::vector<std::uint8_t>{7, 7, 7, 200, 200, 200}));
+  EXPECT_EQ(Notes(image), std::vector{NoteKind::kBadChecksum});
+}
+
+TEST(Bmp, RowsGoUpAndPalettesMayBeShort) {
+  const std::string head("BM\0\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\1\0\2\0\1\0\x18\0", 26);
+  const std::string rows("\1\2\3\0\4\5\6\0", 8);
+  EXPECT_EQ(DecodeImage(head + rows).rgb, (std::vector<std::uint8_t>{6, 5, 4, 3, 2, 1}));
+  EXPECT_NE(Why(head + rows.substr(0, 6)), "");
+}
+
+TEST(Pnm, ScalesToTheLargestValue) {
+  EXPECT_EQ(DecodeImage("P2 2 1 3 1 3").rgb,
+            (std::vector<std::uint8_t>{85, 85, 85, 255, 255, 255}));
+  EXPECT_EQ(DecodeImage("P1 2 1 # bits\n01").rgb,
+            (std::vector<std::uint8_t>{255, 255, 255, 0, 0, 0}));
+  EXPECT_NE(Why("P2 2 1 3 1 4"), "");
+  EXPECT_NE(Why("P5 200000 200000 255\n"), "");
 }
 
 TEST(Preprocess, ShapesAreTheReferences) {
