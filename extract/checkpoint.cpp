@@ -5,11 +5,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 #include "common/error.h"
 #include "common/log.h"
 #include "common/sha256.h"
+#include "extract/config_section.h"
 #include "extract/model_settings.h"
+#include "extract/other_models.h"
+#include "extract/sharded_safetensors.h"
 
 namespace clipsweep {
 namespace {
@@ -22,11 +26,27 @@ int CountBlocks(const Weights& weights, const std::string& prefix, const std::st
 }
 
 constexpr int kWidestOfOpenAi = 1024;  // ViT-L/14
+constexpr const char* kTextMark = "token_embedding.weight";
+constexpr const char* kImageMark = "visual.conv1.weight";
+
+// What a checkpoint with one of the encoders is good for.
+std::string OneEncoder(bool vision) {
+  return vision ? "has the image encoder only; extract works with it, whatever needs texts wants a "
+                  "whole CLIP"
+                : "has the text encoder only; text works with it, whatever needs images wants a "
+                  "whole CLIP";
+}
 
 int SquareRoot(std::int64_t value) {
   std::int64_t root = 0;
   while ((root + 1) * (root + 1) <= value) ++root;
   return root * root == value ? static_cast<int>(root) : -1;
+}
+
+// "model_type siglip", as config.json says it; "" where it does not.
+std::string ModelType(const std::optional<ConfigSection>& config) {
+  if (!config || !config->Has("model_type")) return "";
+  return fmt::format("model_type {}", config->json["model_type"].dump().substr(0, 60));
 }
 
 std::optional<bool> ParseActivation(const std::string& text) {
@@ -40,25 +60,44 @@ std::optional<bool> ParseActivation(const std::string& text) {
 }  // namespace
 
 Checkpoint::Checkpoint(const std::filesystem::path& path, const CheckpointOptions& options)
-    : path_(path), sha256_(FileSha256(path)) {
+    : path_(path) {
+  const FileKind kind = TellFileKind(path);
+  sha256_ = kind == FileKind::kSafetensorsIndex ? ShardsSha256(path) : FileSha256(path);
   const bool published = !ModelOfPublishedArchive(sha256_).empty();
-  OpenedWeights opened = OpenWeights(path, published || options.trusted);
+  OpenedWeights opened = OpenWeights(path, kind, published || options.trusted);
   form_ = opened.form;
+  for (const std::string& line : opened.remarks) Remark(line);
+  RefuseOthers(*opened.weights);
   config_ = ReadConfig(opened, options);
   weights_ = std::move(opened.weights);
   CheckTensors();
 }
 
-ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
-                                   const CheckpointOptions& options) const {
+void Checkpoint::Remark(const std::string& line) {
+  LogWarning("{}", line);
+  remarks_.push_back(line);
+}
+
+void Checkpoint::RefuseOthers(const Weights& file) const {
+  const std::string other = OtherModel(file);
+  if (!other.empty()) throw InputError(fmt::format("{}: {}", path_.string(), other));
+  if (file.Has(kTextMark) || file.Has(kImageMark)) return;
+  std::string shard = path_.filename().string();
+  if (const auto of = shard.find("-of-"); of != std::string::npos) {
+    throw InputError(
+        fmt::format("{}: is one shard of a model; give the folder, or its index", path_.string()));
+  }
+  const std::string type = ModelType(ReadConfigBeside(path_, "config.json"));
+  throw InputError(fmt::format(
+      "{}: has no CLIP image and text encoder under open_clip's, OpenAI's or Hugging "
+      "Face's tensor names{}; give a CLIP checkpoint",
+      path_.string(), type.empty() ? "" : fmt::format(" (config.json says {})", Printable(type))));
+}
+
+ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened, const CheckpointOptions& options) {
   const std::string shown = path_.string();
   const Weights& file = *opened.weights;
-  if (!file.Has("token_embedding.weight") || !file.Has("visual.conv1.weight")) {
-    throw InputError(
-        fmt::format("{}: has no CLIP image and text encoder under open_clip's, OpenAI's or Hugging "
-                    "Face's tensor names; give a CLIP checkpoint",
-                    shown));
-  }
+  const bool has_text = file.Has(kTextMark), has_vision = file.Has(kImageMark);
   const auto side = [&](const std::string& name, std::size_t dims, std::size_t axis) {
     const auto& found = file.Shape(name);
     if (found.size() != dims) {
@@ -73,45 +112,53 @@ ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
   };
   const ModelSettings settings =
       ReadModelSettings(path_, opened, !ModelOfPublishedArchive(sha256_).empty());
+  for (const std::string& line : settings.remarks) Remark(line);
+  pixels_from_ = settings.pixels_from;
   ModelConfig config;
   config.name = "custom";
-  config.vocab_size = side("token_embedding.weight", 2, 0);
-  config.text_width = side("token_embedding.weight", 2, 1);
-  config.text_heads = settings.text_heads.value_or(std::max(1, config.text_width / 64));
-  config.text_layers = CountBlocks(file, "transformer.resblocks.", ".ln_1.weight");
-  config.context_length = side("positional_embedding", 2, 0);
-  config.embed_dim = side("text_projection", 2, 1);
-  if (config.text_layers > 0) {
-    config.text_mlp = side("transformer.resblocks.0.mlp.c_fc.weight", 2, 0);
-  }
   int heads_width = 0;
-  if (file.Has("visual.class_embedding")) {
+  if (has_vision && file.Has("visual.class_embedding")) {
     config.family = VisionFamily::kViT;
-    config.vision_width = heads_width = side("visual.conv1.weight", 4, 0);
-    config.patch_size = side("visual.conv1.weight", 4, 2);
+    config.vision_width = heads_width = side(kImageMark, 4, 0);
+    config.patch_size = side(kImageMark, 4, 2);
+    config.embed_dim = side("visual.proj", 2, 1);
     config.vision_layers[0] = CountBlocks(file, "visual.transformer.resblocks.", ".ln_1.weight");
     if (config.vision_layers[0] > 0) {
       config.vision_mlp = side("visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0);
     }
     config.image_size =
         SquareRoot(side("visual.positional_embedding", 2, 0) - 1) * config.patch_size;
-  } else {
-    config.vision_width = side("visual.conv1.weight", 4, 0) * 2;
+  } else if (has_vision) {
+    config.vision_width = side(kImageMark, 4, 0) * 2;
     heads_width = config.vision_width * 32;
+    config.embed_dim = side("visual.attnpool.c_proj.weight", 2, 0);
     for (std::size_t stage = 0; stage < 4; ++stage) {
       config.vision_layers[stage] =
           CountBlocks(file, fmt::format("visual.layer{}.", stage + 1), ".conv1.weight");
     }
     config.image_size = SquareRoot(side("visual.attnpool.positional_embedding", 2, 0) - 1) * 32;
   }
+  if (has_text) {
+    config.vocab_size = side(kTextMark, 2, 0);
+    config.text_width = side(kTextMark, 2, 1);
+    config.text_heads = settings.text_heads.value_or(std::max(1, config.text_width / 64));
+    config.text_layers = CountBlocks(file, "transformer.resblocks.", ".ln_1.weight");
+    config.context_length = side("positional_embedding", 2, 0);
+    config.embed_dim = side("text_projection", 2, 1);
+    if (config.text_layers > 0) {
+      config.text_mlp = side("transformer.resblocks.0.mlp.c_fc.weight", 2, 0);
+    }
+  }
   config.vision_heads = settings.vision_heads.value_or(heads_width / settings.vision_head_width);
   const auto divides = [](int width, int heads) { return heads > 0 && width % heads == 0; };
   const bool layers = config.family == VisionFamily::kViT
                           ? config.vision_layers[0] > 0
                           : std::ranges::all_of(config.vision_layers, [](int n) { return n > 0; });
-  if (config.image_size <= 0 || config.image_size > 10'000 || config.text_layers == 0 || !layers ||
-      config.context_length < 3 || !divides(config.text_width, config.text_heads) ||
-      !divides(heads_width, config.vision_heads)) {
+  const bool vision_fits = config.image_size > 0 && config.image_size <= 10'000 && layers &&
+                           divides(heads_width, config.vision_heads);
+  const bool text_fits = config.text_layers > 0 && config.context_length >= 3 &&
+                         divides(config.text_width, config.text_heads);
+  if ((has_vision && !vision_fits) || (has_text && !text_fits)) {
     throw InputError(fmt::format(
         "{}: its tensors and configuration describe no CLIP model clipsweep knows", shown));
   }
@@ -125,10 +172,11 @@ ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
     if (known.SameShape(config)) config.name = known.name;
   }
   for (const ModelSettings::Size& size : settings.sizes) {
-    if (config.*size.field == size.value) continue;
+    const int found = config.*size.field;
+    if (found == size.value || (found == 0 && !(has_text && has_vision))) continue;
     throw InputError(fmt::format(
         "{} is {}, the tensors of {} say {}; does this configuration belong to another model?",
-        size.where, size.value, shown, config.*size.field));
+        size.where, size.value, shown, found));
   }
   if (config.name == "custom" && !settings.heads_stated) {
     const std::string wanted_file =
@@ -139,10 +187,11 @@ ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened,
           "{}: nothing says how many attention heads this size has; put its {} beside it", shown,
           wanted_file));
     }
-    LogWarning(
+    Remark(fmt::format(
         "{}: heads are taken to be 64 channels wide, as OpenAI's; its {} beside it would say",
-        shown, wanted_file);
+        shown, wanted_file));
   }
+  if (!has_text || !has_vision) Remark(fmt::format("{}: {}", shown, OneEncoder(has_vision)));
   const auto wanted = ParseActivation(options.activation);
   config.quick_gelu = wanted ? wanted : settings.quick_gelu;
   return config;
@@ -155,6 +204,12 @@ void Checkpoint::CheckTensors() {
       if (name == "logit_scale") continue;  // features do not depend on it
       throw InputError(fmt::format("{}: tensor '{}' is missing; is it a whole CLIP checkpoint?",
                                    path_.string(), name));
+    }
+    static const std::set<std::string> kFloats{"F64", "F32", "F16", "BF16"};
+    if (const std::string type = weights_->Type(name); kFloats.count(type) == 0) {
+      throw InputError(fmt::format(
+          "{}: tensor '{}' is {}, weights must be F64, F32, F16 or BF16; is the model quantised?",
+          path_.string(), name, Printable(type)));
     }
     const auto& found = weights_->Shape(name);
     if (found != spec.shape && !(spec.shape.empty() && found == std::vector<std::int64_t>{1})) {
@@ -190,6 +245,10 @@ bool Checkpoint::NeedQuickGelu() const {
 }
 
 at::Tensor Checkpoint::Take(const std::string& name) const {
+  const bool of_images = name.starts_with("visual.");
+  if (of_images ? !config_.has_vision() : !config_.has_text()) {
+    throw InputError(fmt::format("{}: {}", path_.string(), OneEncoder(!of_images)));
+  }
   at::Tensor tensor = weights_->Load(name);
   if (!at::isfinite(tensor).all().item<bool>()) {
     throw InputError(

@@ -101,7 +101,8 @@ void AddViT(Table& table, const ModelConfig& config) {
 std::map<std::string, TensorSpec> TensorsOf(const ModelConfig& config) {
   Table table;
   table["logit_scale"] = {{}};
-  AddText(table, config);
+  if (config.has_text()) AddText(table, config);
+  if (!config.has_vision()) return table;
   switch (config.family) {
     case VisionFamily::kResNet: AddResNet(table, config); break;
     case VisionFamily::kViT: AddViT(table, config); break;

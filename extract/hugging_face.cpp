@@ -45,7 +45,7 @@ const std::vector<std::pair<std::string, std::string>>& BlockNames() {
 }  // namespace
 
 bool HuggingFaceWeights::Recognises(const Weights& inner) {
-  return inner.Has(kTokenEmbedding) && inner.Has(kPatchEmbedding);
+  return inner.Has(kTokenEmbedding) || inner.Has(kPatchEmbedding);
 }
 
 HuggingFaceWeights::HuggingFaceWeights(std::unique_ptr<Weights> inner) : inner_(std::move(inner)) {
@@ -123,6 +123,14 @@ std::vector<std::string> HuggingFaceWeights::Names() const {
 
 const std::vector<std::int64_t>& HuggingFaceWeights::Shape(const std::string& name) const {
   return Find(name).shape;
+}
+
+std::string HuggingFaceWeights::Type(const std::string& name) const {
+  const Parts& parts = Find(name);
+  for (const std::string& source : parts.sources) {
+    if (inner_->Type(source) != inner_->Type(parts.sources[0])) return inner_->Type(source);
+  }
+  return inner_->Type(parts.sources[0]);
 }
 
 at::Tensor HuggingFaceWeights::Load(const std::string& name) const {

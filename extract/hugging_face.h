@@ -10,7 +10,7 @@ namespace clipsweep {
 
 class HuggingFaceWeights final : public Weights {
  public:
-  // Whether `inner` has CLIPModel's tensor names.
+  // Whether `inner` has the tensor names of CLIPModel, or of one of its two encoders.
   static bool Recognises(const Weights& inner);
 
   explicit HuggingFaceWeights(std::unique_ptr<Weights> inner);
@@ -19,6 +19,7 @@ class HuggingFaceWeights final : public Weights {
   std::vector<std::string> Names() const override;
   const std::vector<std::int64_t>& Shape(const std::string& name) const override;
   at::Tensor Load(const std::string& name) const override;
+  std::string Type(const std::string& name) const override;
 
  private:
   // What one of our tensors is made of: its sources joined along the first axis, perhaps

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ struct ModelConfig {
   std::array<float, 3> mean{0.48145466f, 0.4578275f, 0.40821073f};
   std::array<float, 3> deviation{0.26862954f, 0.26130258f, 0.27577711f};
 
+  // A checkpoint may be of one encoder alone.
+  bool has_text() const { return text_layers > 0; }
+  bool has_vision() const { return vision_layers[0] > 0; }
+
   // The architecture's numbers are equal: all but name, activation and normalisation.
   bool SameShape(const ModelConfig& other) const;
 };
@@ -43,5 +48,9 @@ const std::vector<ModelConfig>& KnownModels();
 
 // Name of the model whose archive, as OpenAI published it, has this SHA-256; "" when there is none.
 std::string_view ModelOfPublishedArchive(std::string_view sha256);
+
+// Bytes of the archive that OpenAI published under this file name without its ending ("RN50",
+// "ViT-B-32"), 0 when there is none.
+std::uint64_t PublishedArchiveBytes(std::string_view stem);
 
 }  // namespace clipsweep

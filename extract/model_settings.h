@@ -28,15 +28,21 @@ struct ModelSettings {
     int ModelConfig::*field;
   };
   std::vector<Size> sizes;
+  void Stated(const std::string& where, std::optional<int> value, int ModelConfig::*field);
+  // What the pixel settings were read from; "" where CLIP's own are used.
+  std::string pixels_from;
+  // What is odd but allowed, one line each, for the terminal and --json.
+  std::vector<std::string> remarks;
 };
 
 // Looks for, in this order:
 //   open_clip: "open_clip_config" in the file's metadata, open_clip_config.json beside it;
-//   Hugging Face: config.json and preprocessor_config.json beside it;
+//   Hugging Face: config.json beside it;
 //   OpenAI: none is needed (QuickGELU, heads of 64 channels); open_clip_config.json beside an
 //   archive that is not one of theirs is read.
-// A setting that would make another model of it than
-// clipsweep computes is refused by name (InputError), never ignored.
+// Where these say nothing of pixels: processor_config.json and preprocessor_config.json, as
+// pixel_settings.h says. A setting that would make another model of it than clipsweep computes is
+// refused by name (InputError), never ignored.
 ModelSettings ReadModelSettings(const std::filesystem::path& path, const OpenedWeights& opened,
                                 bool published);
 

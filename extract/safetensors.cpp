@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "extract/file_kind.h"
 
 namespace clipsweep {
 namespace {
@@ -39,6 +40,9 @@ Safetensors::Safetensors(const std::filesystem::path& path) : path_(path) {
   }
   try {
     header_ = ParseSafetensors({static_cast<const char*>(map_), map_bytes_});
+  } catch (const SafetensorsCut& cut) {
+    if (map_ != nullptr) ::munmap(map_, map_bytes_);
+    throw InputError(fmt::format("{}: {}", path.string(), BrokenOff(cut.has, cut.whole)));
   } catch (const SafetensorsError& error) {
     if (map_ != nullptr) ::munmap(map_, map_bytes_);
     throw InputError(fmt::format("{}: not a safetensors checkpoint: {}; fetch it again",

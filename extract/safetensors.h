@@ -18,6 +18,7 @@ class Safetensors final : public Weights {
   std::vector<std::string> Names() const override;
   const std::vector<std::int64_t>& Shape(const std::string& name) const override;
   at::Tensor Load(const std::string& name) const override;
+  std::string Type(const std::string& name) const override { return Find(name).dtype; }
   std::string Metadata(const std::string& key) const override;
 
  private:

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace clipsweep {
 namespace {
@@ -16,17 +17,12 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;  // the format's own limit
 // Bytes of one value, 0 for a type unknown here.
 std::uint64_t SizeOf(const std::string& dtype) {
   static const std::map<std::string, std::uint64_t> kSizes = {
-      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"U64", 8}, {"I32", 4},
-      {"U32", 4}, {"I16", 2}, {"U16", 2}, {"I8", 1},   {"U8", 1},  {"BOOL", 1}};
+      {"F64", 8},     {"F32", 4},     {"F16", 2},         {"BF16", 2},       {"I64", 8},
+      {"U64", 8},     {"I32", 4},     {"U32", 4},         {"I16", 2},        {"U16", 2},
+      {"I8", 1},      {"U8", 1},      {"BOOL", 1},        {"C64", 8},        {"F8_E4M3", 1},
+      {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"F8_E4M3FNUZ", 1}, {"F8_E5M2FNUZ", 1}};
   const auto found = kSizes.find(dtype);
   return found == kSizes.end() ? 0 : found->second;
-}
-
-// A name from the file as it may be shown: short, printable ASCII.
-std::string Shown(const std::string& name) {
-  std::string shown;
-  for (const char c : name.substr(0, 120)) shown += c >= ' ' && c <= '~' ? c : '?';
-  return shown;
 }
 
 bool IsEntry(const Json& value) {
@@ -39,7 +35,7 @@ bool IsEntry(const Json& value) {
 }
 
 SafetensorsEntry ParseEntry(const std::string& name, const Json& value, std::uint64_t data_bytes) {
-  const std::string shown = Shown(name);
+  const std::string shown = ShownName(name);
   if (!IsEntry(value)) throw SafetensorsError(fmt::format("entry '{}' is malformed", shown));
   SafetensorsEntry entry;
   entry.dtype = value["dtype"].get<std::string>();
@@ -48,7 +44,7 @@ SafetensorsEntry ParseEntry(const std::string& name, const Json& value, std::uin
   std::uint64_t bytes = SizeOf(entry.dtype);
   if (bytes == 0) {
     throw SafetensorsError(
-        fmt::format("tensor '{}' has unknown dtype {}", shown, Shown(entry.dtype)));
+        fmt::format("tensor '{}' has unknown dtype {}", shown, ShownName(entry.dtype)));
   }
   bool empty = false;
   for (const Json& side : value["shape"]) {
@@ -80,27 +76,56 @@ void RefuseOverlap(const std::map<std::string, SafetensorsEntry>& entries) {
   }
 }
 
+// How far the tensors reach, by what entries say, before any of it is believed.
+std::uint64_t Reach(const Json& json) {
+  std::uint64_t reach = 0;
+  for (const auto& [name, value] : json.items()) {
+    if (name != "__metadata__" && IsEntry(value)) {
+      reach = std::max(reach, value["data_offsets"][1].get<std::uint64_t>());
+    }
+  }
+  return reach;
+}
+
 }  // namespace
+
+std::string ShownName(const std::string& name) {
+  std::string shown;
+  for (const char c : name.substr(0, 120)) shown += c >= ' ' && c <= '~' ? c : '?';
+  return shown;
+}
 
 SafetensorsHeader ParseSafetensors(std::string_view file) {
   std::uint64_t length = 0;
   if (file.size() <= sizeof length) throw SafetensorsError("it is shorter than a header");
   std::memcpy(&length, file.data(), sizeof length);
-  if (length > kMaxHeader || length > file.size() - sizeof length) {
-    throw SafetensorsError("its header is longer than the file or the format allows");
+  if (length > kMaxHeader) throw SafetensorsError("its header is longer than the format allows");
+  if (length > file.size() - sizeof length) {
+    throw SafetensorsCut(file.size(), sizeof length + length);
   }
   SafetensorsHeader header;
   header.data_begin = sizeof length + length;
   const std::uint64_t data_bytes = file.size() - header.data_begin;
   // Only objects at the depth the format needs: a text of brackets alone must not exhaust the
   // stack.
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) {
+  std::set<std::string> seen;
+  const auto shallow = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > 4) throw SafetensorsError("its header is nested too deep");
+    if (depth == 1 && event == Json::parse_event_t::key &&
+        !seen.insert(parsed.get<std::string>()).second) {
+      throw SafetensorsError(
+          fmt::format("its header lists tensor '{}' twice", ShownName(parsed.get<std::string>())));
+    }
     return true;
   };
   const std::string_view text = file.substr(sizeof length, length);
   const Json json = Json::parse(text.begin(), text.end(), shallow, /*allow_exceptions=*/false);
   if (!json.is_object()) throw SafetensorsError("its header is not JSON");
+  constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 50;
+  const std::uint64_t reach = Reach(json);
+  if (reach > data_bytes && reach < kLargestFile) {
+    throw SafetensorsCut(file.size(), header.data_begin + reach);
+  }
   for (const auto& [name, value] : json.items()) {
     if (name != "__metadata__") {
       header.entries[name] = ParseEntry(name, value, data_bytes);
@@ -112,6 +137,10 @@ SafetensorsHeader ParseSafetensors(std::string_view file) {
     }
   }
   RefuseOverlap(header.entries);
+  if (reach < data_bytes) {
+    throw SafetensorsError(fmt::format(
+        "{} bytes follow its last tensor, as after a botched download", data_bytes - reach));
+  }
   return header;
 }
 

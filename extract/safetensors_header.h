@@ -31,6 +31,17 @@ class SafetensorsError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The file ends before what its header promises.
+class SafetensorsCut : public SafetensorsError {
+ public:
+  SafetensorsCut(std::uint64_t has_bytes, std::uint64_t whole_bytes)
+      : SafetensorsError("it is cut short"), has(has_bytes), whole(whole_bytes) {}
+  std::uint64_t has, whole;  // bytes of the file, and of the whole one as far as the header tells
+};
+
+// A name from a file as it may be shown: at most 120 characters of printable ASCII.
+std::string ShownName(const std::string& name);
+
 // `file`: the whole file. Throws SafetensorsError.
 SafetensorsHeader ParseSafetensors(std::string_view file);
 

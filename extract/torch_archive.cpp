@@ -1,7 +1,6 @@
 #include "extract/torch_archive.h"
 
 #include <ATen/ATen.h>
-#include <caffe2/serialize/inline_container.h>
 #include <fmt/core.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -10,30 +9,7 @@
 #include "common/log.h"
 
 namespace clipsweep {
-namespace {
-
-// Without its code an archive is torch.save's pickle of anything; LibTorch's loader would say so
-// over many lines.
-void CheckIsTorchScript(const std::filesystem::path& path) {
-  bool has_code = false;
-  try {
-    caffe2::serialize::PyTorchStreamReader reader(path.string());
-    has_code = reader.hasRecord("constants.pkl");
-  } catch (const std::exception&) {
-    throw InputError(fmt::format("{}: is a damaged archive; fetch it again", path.string()));
-  }
-  if (!has_code) {
-    throw InputError(
-        fmt::format("{}: is a pickle of torch.save, not a TorchScript archive, and is not opened; "
-                    "save its tensors as safetensors",
-                    path.string()));
-  }
-}
-
-}  // namespace
-
 TorchArchive::TorchArchive(const std::filesystem::path& path) : path_(path) {
-  CheckIsTorchScript(path);
   const auto keep = [&](const std::string& name, const at::Tensor& tensor) {
     tensors_[name] = {tensor, tensor.sizes().vec()};
   };
@@ -65,6 +41,17 @@ const TorchArchive::Entry& TorchArchive::Find(const std::string& name) const {
 
 const std::vector<std::int64_t>& TorchArchive::Shape(const std::string& name) const {
   return Find(name).shape;
+}
+
+std::string TorchArchive::Type(const std::string& name) const {
+  const at::ScalarType type = Find(name).tensor.scalar_type();
+  switch (type) {
+    case at::kDouble: return "F64";
+    case at::kFloat: return "F32";
+    case at::kHalf: return "F16";
+    case at::kBFloat16: return "BF16";
+    default: return c10::toString(type);
+  }
 }
 
 at::Tensor TorchArchive::Load(const std::string& name) const {

@@ -10,13 +10,14 @@ namespace clipsweep {
 class TorchArchive final : public Weights {
  public:
   // Opens the archive with LibTorch's own loader, which may run code that is in it: call it for
-  // trusted files only. Throws InputError for a file that is no TorchScript archive.
+  // trusted files only. Throws InputError for an archive that LibTorch cannot open.
   explicit TorchArchive(const std::filesystem::path& path);
 
   bool Has(const std::string& name) const override { return tensors_.count(name) > 0; }
   std::vector<std::string> Names() const override;
   const std::vector<std::int64_t>& Shape(const std::string& name) const override;
   at::Tensor Load(const std::string& name) const override;
+  std::string Type(const std::string& name) const override;
 
  private:
   struct Entry {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "extract/file_kind.h"
+
 namespace clipsweep {
 
 enum class CheckpointForm { kOpenClip, kOpenAi, kHuggingFace };
@@ -23,6 +25,8 @@ class Weights {
   virtual const std::vector<std::int64_t>& Shape(const std::string& name) const = 0;
   // As float32, whatever floating type is stored. Throws InputError on other types.
   virtual at::Tensor Load(const std::string& name) const = 0;
+  // How values are stored: "F32", "F16", "BF16", "F64", or a type that weights may not be.
+  virtual std::string Type(const std::string& name) const = 0;
   // The file's own text under this key, "" where it has none.
   virtual std::string Metadata(const std::string&) const { return ""; }
 };
@@ -30,11 +34,12 @@ class Weights {
 struct OpenedWeights {
   CheckpointForm form = CheckpointForm::kOpenClip;
   std::unique_ptr<Weights> weights;
+  std::vector<std::string> remarks;  // what is odd but allowed
 };
 
-// Tells the form by the file's first bytes and its tensors' names. A TorchScript archive is opened
-// only when `trusted`, because opening one can run code. Throws InputError, naming what the file is
-// instead, for anything that is no checkpoint.
-OpenedWeights OpenWeights(const std::filesystem::path& path, bool trusted);
+// Tells the form by the file's kind and its tensors' names. A TorchScript archive is opened only
+// when `trusted`, because opening one can run code. Names that a training program wrapped
+// ("module.visual..") are unwrapped. Throws InputError.
+OpenedWeights OpenWeights(const std::filesystem::path& path, FileKind kind, bool trusted);
 
 }  // namespace clipsweep

@@ -206,15 +206,30 @@ class InspectCommand final : public Command {
         checkpoint.parameters(), config.image_size, config.context_length, config.vocab_size,
         config.embed_dim, config.text_layers, config.text_width, config.text_heads,
         checkpoint.ActivationName(), checkpoint.sha256());
-    output.json = {{"model", config.name},
-                   {"parameters", checkpoint.parameters()},
-                   {"input_resolution", config.image_size},
-                   {"context_length", config.context_length},
-                   {"vocab_size", config.vocab_size},
-                   {"embed_dim", config.embed_dim},
-                   {"activation", checkpoint.ActivationName()},
-                   {"sha256", checkpoint.sha256()}};
+    output.json = {
+        {"model", config.name},
+        {"parameters", checkpoint.parameters()},
+        {"input_resolution", config.image_size},
+        {"context_length", config.context_length},
+        {"vocab_size", config.vocab_size},
+        {"embed_dim", config.embed_dim},
+        {"activation", checkpoint.ActivationName()},
+        {"encoders", EncodersOf(config)},
+        {"preprocess",
+         {{"from", checkpoint.pixels_from().empty() ? "CLIP's own" : checkpoint.pixels_from()},
+          {"mean", config.mean},
+          {"std", config.deviation},
+          {"size", config.image_size}}},
+        {"remarks", checkpoint.remarks()},
+        {"sha256", checkpoint.sha256()}};
     return output;
+  }
+
+  static Json EncodersOf(const ModelConfig& config) {
+    Json encoders = Json::array();
+    if (config.has_vision()) encoders.push_back("image");
+    if (config.has_text()) encoders.push_back("text");
+    return encoders;
   }
 
   std::string target_;

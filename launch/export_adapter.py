@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A trained adapter.h5 for other programs.
 
-    .venv/bin/python launch/export_adapter.py adapter.h5 --out best_F_16shots.pt
-    .venv/bin/python launch/export_adapter.py adapter.h5 --out adapter.safetensors
+    launch/export_adapter.py adapter.h5 --out best_F_16shots.pt
+    launch/export_adapter.py adapter.h5 --out adapter.safetensors
 
 .pt: what the official Tip-Adapter-F saves and loads as best_F_Kshots.pt: the weight of its linear layer, [K, D], in half
 precision, with keys in the order of keys_Kshots.pt (rows of the cache). Its alpha and beta are printed: the official code takes them
@@ -13,22 +13,16 @@ import argparse
 import hashlib
 import json
 import pathlib
-import sys
 
-try:
-    import h5py
-    import numpy as np
-    import torch
-except (ImportError, OSError) as error:  # OSError: torch without its CUDA libraries
-    if __name__ != "__main__":
-        raise
-    sys.exit(f"export_adapter: {str(error).splitlines()[0]}; launch/setup.sh --scripts installs what this wants")
+import script_tools
+from script_tools import BadInput
+
+script_tools.require(__name__, "h5py", "numpy", "torch", "safetensors")
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 USER_BLOCK = 512
-
-
-class BadInput(Exception):
-    pass
 
 
 def read_adapter(path):
@@ -74,7 +68,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (BadInput, OSError) as error:
-        sys.exit(f"export_adapter.py: {error}")
+    script_tools.run(main)

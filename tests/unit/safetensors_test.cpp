@@ -2,6 +2,7 @@
 #include "extract/safetensors.h"
 
 #include <ATen/ATen.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -9,7 +10,11 @@
 #include "common/error.h"
 #include "common/random.h"
 #include "extract/checkpoint.h"
+#include "extract/file_kind.h"
+#include "extract/model_config.h"
 #include "extract/model_folder.h"
+#include "extract/safetensors_index.h"
+#include "extract/wrapped_names.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
@@ -72,6 +77,10 @@ TEST(Safetensors, RefusesHostileHeaders) {
       {"size overflows",
        File(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", data)},
       {"unknown dtype", File(R"({"a":{"dtype":"F99","shape":[2],"data_offsets":[0,8]}})", data)},
+      {"a tensor twice", File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                              R"("a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+                              data)},
+      {"bytes after the last tensor", File(kTwo, data + "12345678")},
       {"overlap", File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
                        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
                        data)}};
@@ -98,6 +107,84 @@ TEST(Safetensors, RandomBytesNeverCrash) {
     } catch (const Error&) {
     }
   }
+}
+
+// What the error says.
+template <typename Call>
+std::string Message(const Call& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Safetensors, SaysHowMuchOfAFileIsThere) {
+  const TempFolder folder;
+  const std::string whole = File(kTwo, std::string(8, '\0'));
+  for (std::size_t size = 9; size < whole.size(); ++size) {
+    WriteText(folder / "a.safetensors", whole.substr(0, size));
+    const std::string said = Message([&] { Safetensors(folder / "a.safetensors"); });
+    EXPECT_NE(said.find(fmt::format("has {} of ", size)), std::string::npos) << said;
+    EXPECT_NE(said.find("broke off"), std::string::npos) << said;
+  }
+  WriteText(folder / "a.safetensors", whole.substr(0, whole.size() - 3));
+  EXPECT_NE(Message([&] {
+              Safetensors(folder / "a.safetensors");
+            }).find(fmt::format("has {} of {} bytes", whole.size() - 3, whole.size())),
+            std::string::npos);
+}
+
+TEST(SafetensorsIndex, ReadsAndRefuses) {
+  const auto files = ParseSafetensorsIndex(
+      R"({"metadata":{"total_size":8,"a":1},"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})");
+  EXPECT_EQ(files.at("b"), "2.safetensors");
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {"", "not JSON"},
+      {"[]", "not JSON"},
+      {"{}", "no weight_map"},
+      {R"({"weight_map":{}})", "no weight_map"},
+      {R"({"weight_map":[]})", "no weight_map"},
+      {R"({"weight_map":{"a":3}})", "no file name"},
+      {R"({"weight_map":{"a":"1","a":"2"}})", "twice"},
+      {R"({"weight_map":{"a":"../1"}})", "plain names"},
+      {R"({"weight_map":{"a":"/etc/passwd"}})", "plain names"},
+      {R"({"weight_map":{"a":"sub/1"}})", "plain names"},
+      {R"({"weight_map":{"a":"..\\1"}})", "plain names"},
+      {R"({"weight_map":{"a":".."}})", "plain names"},
+      {R"({"weight_map":{"a":"x\u0000y"}})", "plain names"},
+      {R"({"weight_map":{"a":""}})", "plain names"},
+      {R"({"weight_map":{"a":[[[[[[[[[[1]]]]]]]]]]}})", "nested too deep"}};
+  for (const auto& [text, wanted] : cases) {
+    const std::string said = Message([&, t = text] { ParseSafetensorsIndex(t); });
+    EXPECT_NE(said.find(wanted), std::string::npos) << text << ": " << said;
+  }
+}
+
+TEST(WrappedNames, AreUnwrapped) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"visual.conv1.weight", "visual.conv1.weight"},
+      {"module.visual.conv1.weight", "visual.conv1.weight"},
+      {"_orig_mod.module.visual.conv1.weight", "visual.conv1.weight"},
+      {"state_dict.model.clip.visual.proj", "visual.proj"},
+      {"visual._orig_mod.conv1.weight", "visual.conv1.weight"},
+      {"visual._fsdp_wrapped_module.transformer.module.ln.bias", "visual.transformer.ln.bias"},
+      {"clip_model.text_model.final_layer_norm.bias", "text_model.final_layer_norm.bias"},
+      {"transformer.model.weight", "transformer.model.weight"},  // leads no name
+      {"module", "module"},
+      {"model.module", "module"},
+      {"", ""}};
+  for (const auto& [wrapped, plain] : cases) EXPECT_EQ(Unwrapped(wrapped), plain) << wrapped;
+}
+
+TEST(PublishedArchives, HaveTheirSizes) {
+  EXPECT_EQ(PublishedArchiveBytes("RN50"), 255'827'503U);
+  EXPECT_EQ(PublishedArchiveBytes("ViT-L-14-336px"), 934'088'680U);
+  EXPECT_EQ(PublishedArchiveBytes("RN5"), 0U);
+  EXPECT_EQ(BrokenOff(100'000'000, 255'827'503),
+            "has 100000000 of 255827503 bytes (100 MB of 256 MB); the download broke off, fetch it "
+            "again");
 }
 
 TEST(Checkpoint, RefusesWhatIsNoClip) {
