@@ -96,9 +96,10 @@ PredictionSummary SummarizePredictions(const PredictionData& data) {
     bin.confidence += confidence;  // sums until below
     bin.accuracy += right ? 1 : 0;
   }
+  if (data.count() > 0) summary.ece = 0;
   for (ConfidenceBin& bin : summary.bins) {
     if (bin.count == 0) continue;
-    summary.ece += std::abs(bin.accuracy - bin.confidence) / static_cast<double>(data.count());
+    *summary.ece += std::abs(bin.accuracy - bin.confidence) / static_cast<double>(data.count());
     bin.confidence /= static_cast<double>(bin.count);
     bin.accuracy /= static_cast<double>(bin.count);
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,7 @@ PredictionData ReadPredictionFile(const std::filesystem::path& path);
 // Samples whose probability falls into one of equally wide bins of (0, 1].
 struct ConfidenceBin {
   std::int64_t count = 0;
-  double confidence = 0, accuracy = 0;  // means over the bin, 0 when it is empty
+  double confidence = 0, accuracy = 0;  // means over the bin; none when it is empty
 };
 
 struct PredictionSummary {
@@ -45,7 +46,8 @@ struct PredictionSummary {
   std::vector<std::int64_t> class_samples, class_top1;  // [C]
   // Expected calibration error over 15 bins: sum of count / N * |accuracy - confidence|
   // (Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 5).
-  double ece = 0;
+  // None without images.
+  std::optional<double> ece;
   std::vector<ConfidenceBin> bins;  // [15]
   struct Confusion {
     std::int32_t label, predicted;

@@ -32,8 +32,9 @@ struct EvaluateResult {
 };
 
 // What the file would be made from. Throws InputError.
-Provenance EvaluateProvenance(const EvaluateConfig& config, const Compute& compute);
+Provenance EvaluateProvenance(const EvaluateConfig& config);
 
+// Classifies on the CPU, with compute.workers threads, and says so in the file.
 EvaluateResult RunEvaluate(const EvaluateConfig& config, const Compute& compute, Comm& comm);
 
 }  // namespace clipsweep

@@ -118,20 +118,23 @@ class SweepCommand final : public Command {
     }
     Json summary = Json::array();
     for (const ShotsSummary& row : SummarizeCells(result)) {
-      if (row.subsets > 1) {
+      const auto or_null = [](const std::optional<double>& value) {
+        return value ? Json(*value) : Json();
+      };
+      if (row.top1.half_width && row.top5.half_width) {
         output.text += fmt::format(
             "{:>3} shots: top-1 {:.2f} \u00b1 {:.2f} %, top-5 {:.2f} \u00b1 {:.2f} % (mean and 95 "
             "% "
             "interval of {} subsets){}\n",
-            row.shots, 100 * row.top1.mean, 100 * row.top1.half_width, 100 * row.top5.mean,
-            100 * row.top5.half_width, row.subsets, TunedLabel(result.tuned_on));
+            row.shots, 100 * row.top1.mean, 100 * *row.top1.half_width, 100 * row.top5.mean,
+            100 * *row.top5.half_width, row.subsets, TunedLabel(result.tuned_on));
       }
       summary.push_back({{"shots", row.shots},
                          {"subsets", row.subsets},
                          {"top1_mean", row.top1.mean},
-                         {"top1_half_width", row.top1.half_width},
+                         {"top1_half_width", or_null(row.top1.half_width)},
                          {"top5_mean", row.top5.mean},
-                         {"top5_half_width", row.top5.half_width}});
+                         {"top5_half_width", or_null(row.top5.half_width)}});
     }
     const SweepCell& last = result.cells.back();
     output.json = {{"out", out_},

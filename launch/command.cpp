@@ -34,7 +34,7 @@ Json NotesJson(const NoteCounts& counts) {
 
 Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5) {
   const auto fraction = [&](std::int64_t right) {
-    return samples > 0 ? static_cast<double>(right) / static_cast<double>(samples) : 0.0;
+    return samples > 0 ? Json(static_cast<double>(right) / static_cast<double>(samples)) : Json();
   };
   return {{"samples", samples},
           {"top1", top1},
@@ -44,11 +44,12 @@ Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5) {
 }
 
 std::string CountsText(std::int64_t samples, std::int64_t top1, std::int64_t top5) {
-  const auto percent = [&](std::int64_t right) {
-    return 100.0 * static_cast<double>(right) / static_cast<double>(samples);
+  const auto percent = [&](std::int64_t right) -> std::string {
+    if (samples == 0) return "–";
+    return fmt::format("{:.2f}", 100.0 * static_cast<double>(right) / static_cast<double>(samples));
   };
-  return fmt::format("top-1 {} of {} = {:.2f} %, top-5 {} = {:.2f} %", top1, samples, percent(top1),
-                     top5, percent(top5));
+  return fmt::format("top-1 {} of {} = {} %, top-5 {} = {} %", top1, samples, percent(top1), top5,
+                     percent(top5));
 }
 
 std::string TunedLabel(const std::string& tuned_on) {

@@ -14,10 +14,12 @@ using Lanes = float __attribute__((vector_size(64)));
 using IntLanes = std::int32_t __attribute__((vector_size(64)));
 
 // exp by range reduction to |r| <= ln 2 / 2 and a polynomial of degree 7 (Cephes expf's
-// coefficients).
+// coefficients). The power of two is put together from bits, so x is held to where it fits.
 [[gnu::always_inline]] inline Lanes ExpLanes(Lanes x) {
-  const Lanes floor = Lanes{} - 87.0f;
+  const Lanes floor = Lanes{} - 87.0f, ceiling = Lanes{} + 88.0f;
+  const IntLanes vanishes = x < floor;
   x = x < floor ? floor : x;
+  x = x > ceiling ? ceiling : x;
   const Lanes magic = Lanes{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
   const Lanes n = (x * 1.44269504088896341f + magic) - magic;
   Lanes r = x - n * 0.693359375f;
@@ -32,7 +34,7 @@ using IntLanes = std::int32_t __attribute__((vector_size(64)));
   const IntLanes exponent = (__builtin_convertvector(n, IntLanes) + 127) << 23;
   Lanes scale;
   std::memcpy(&scale, &exponent, sizeof scale);
-  return y * scale;
+  return vanishes ? Lanes{} : y * scale;
 }
 
 [[gnu::always_inline]] inline Lanes Load(const float* p) {
@@ -88,13 +90,18 @@ void ClassSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double
 
 CLIPSWEEP_KERNEL_TARGETS
 void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double low, double step,
-                std::int64_t first, std::int64_t anchors, float* out) {
+                std::int64_t betas, std::int64_t first, std::int64_t anchors, float* out) {
   constexpr std::int64_t kMost = 8;  // anchors at a time, whose sums stay in registers
   const double stride = static_cast<double>(kAnchorEvery) * step;
+  const auto whole = static_cast<float>(stride);
   const std::int64_t padded = keys.groups * kLanes;
   for (std::int64_t done = 0; done < anchors; done += kMost) {
     const std::int64_t some = std::min(kMost, anchors - done);
-    const float beta = static_cast<float>(low + static_cast<double>(first + done) * stride);
+    const std::int64_t start = AnchorAt(first + done, betas), end = first + done + some - 1;
+    const auto beta = static_cast<float>(low + static_cast<double>(start) * step);
+    // From the last but one to the last it may be less than a stride.
+    const std::int64_t steps = some > 1 ? AnchorAt(end, betas) - AnchorAt(end - 1, betas) : 0;
+    const auto rest = static_cast<float>(static_cast<double>(steps) * step);
     for (std::int64_t g = 0; g < keys.groups; ++g) {
       Lanes total[kMost];
       for (std::int64_t j = 0; j < some; ++j) total[j] = Lanes{};
@@ -104,11 +111,18 @@ void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, doubl
           const std::int64_t at = (g * keys.slots + slot) * kLanes;
           const Lanes d = Load(keys.distance + at);
           Lanes e = ExpLanes(-beta * d) * Load(keys.weight + at);
-          const Lanes r = ExpLanes(-static_cast<float>(stride) * d);
-          for (std::int64_t j = 0; j < some; ++j) {
-            total[j] += e;
-            e *= r;
+          if (some > 2) {
+            const Lanes r = ExpLanes(-whole * d);
+            for (std::int64_t j = 0; j + 2 < some; ++j) {
+              total[j] += e;
+              e *= r;
+            }
           }
+          if (some > 1) {
+            total[some - 2] += e;
+            e *= ExpLanes(-rest * d);
+          }
+          total[some - 1] += e;
         }
         float* rows = out + (static_cast<std::int64_t>(k) * anchors + done) * padded + g * kLanes;
         for (std::int64_t j = 0; j < some; ++j) Store(rows + j * padded, total[j]);

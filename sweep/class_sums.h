@@ -25,12 +25,20 @@ struct LaneKeys {
 void ClassSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double low, double step,
                std::int64_t first, std::int64_t count, float* out);
 
-// The same sums at the anchors alone: out [shots, anchors, groups * 16] for the betas
-// low + (first + i) * 16 * step. Relative error near 1e-6; for bounds, not for counts.
-void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double low, double step,
-                std::int64_t first, std::int64_t anchors, float* out);
+// Where anchor i of an axis of `betas` values lies: at every 16th, and the one after the last such
+// at the axis' end. None lies beyond it, where sums of keys longer than 1 may leave float32.
+constexpr std::int64_t AnchorAt(std::int64_t i, std::int64_t betas) {
+  return i * kAnchorEvery < betas ? i * kAnchorEvery : betas - 1;
+}
 
-// exp(x) for x in [-87, 0], relative error below 3e-7; what the kernel uses, here for its test.
+// The same sums at the anchors alone: out [shots, anchors, groups * 16] at the anchors first ..
+// first + anchors - 1 of an axis of `betas` values; only the last of them may be the axis' end.
+// Relative error near 1e-6; for bounds, not for counts.
+void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double low, double step,
+                std::int64_t betas, std::int64_t first, std::int64_t anchors, float* out);
+
+// exp(x), relative error below 3e-7 for x in [-87, 88]; 0 below and exp(88) above, so that nothing
+// is ever infinite. What the kernel uses, here for its test.
 void ExpForTest(std::span<const float> x, std::span<float> out);
 
 }  // namespace clipsweep

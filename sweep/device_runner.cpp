@@ -113,7 +113,7 @@ class DeviceRunner final : public ItemRunner {
     args.beta_low = grid.beta.low;
     args.beta_step = grid.beta.step;
     args.chunk = MostBetas(grid.alpha.count, kSharedBytes);
-    args.margin = LeadMargin(grid.alpha, MostSum(work_.problem(), grid));
+    args.margin = LeadMargin(grid.alpha, work_.ReachOf(grid));
     // .clone(): on the CPU .to() would go on pointing to what is gone after this function.
     task.column = ToDevice(table.data(), at::kInt, {slots, args.classes}).clone();
     task.shots = ToDevice(shots.data(), at::kInt, {args.shot_counts}).clone();

@@ -12,6 +12,8 @@ namespace clipsweep {
 namespace {
 
 constexpr int kTop = 5;
+// Finite, so that padding, whose lead is infinite, stays above every margin.
+constexpr double kMostMargin = std::numeric_limits<float>::max() / 2;
 
 // hit[c] = 1 where the label's lead over c is not clearly positive at both ends of the alpha axis,
 // its difference of sums being `first` or `last`, whichever is worse. The lead is linear in alpha,
@@ -63,24 +65,27 @@ double Edge::value() const {
   return std::bit_cast<double>(code);
 }
 
-float LeadMargin(const Axis& alpha, double most_sum) {
+float LeadMargin(const Axis& alpha, const Reach& most) {
   const double reach = std::max(std::abs(alpha.At(0)), std::abs(alpha.At(alpha.count - 1)));
-  // |z| <= 100, four roundings at most; the anchors' sums are good to a few parts in a million.
-  return static_cast<float>(4e-6 * (100.0 + 2.0 * reach * most_sum));
+  // Four roundings of z at most. Of the two classes' sums those at the anchors and those that count
+  // are each good to 4 parts in a million, and to 3e-7 of the exponent, which is rounded itself.
+  const double margin = 4e-6 * most.z + reach * most.sum * (1.6e-5 + 1.2e-6 * most.exponent);
+  return static_cast<float>(std::min(margin, kMostMargin));
 }
 
-AlphaCounter::AlphaCounter(const Axis& alpha, double most_sum)
+AlphaCounter::AlphaCounter(const Axis& alpha, const Reach& most)
     : alphas_(alpha.Values()),
       low_(static_cast<float>(alphas_.front())),
       high_(static_cast<float>(alphas_.back())),
-      margin_(LeadMargin(alpha, most_sum)) {}
+      margin_(LeadMargin(alpha, most)) {}
 
 void AlphaCounter::FindCandidates(const LabelCurve& label, std::int64_t padded, const float* z,
                                   const float* first_s, const float* last_s,
                                   std::vector<std::int32_t>& found) {
   hit_.resize(std::max(hit_.size(), static_cast<std::size_t>(padded)));
   // The bound holds for alpha of one sign; the rare other axes keep every class.
-  const float margin = low_ >= 0 ? margin_ + high_ * label.sag : std::numeric_limits<float>::max();
+  const auto most = static_cast<float>(kMostMargin);
+  const float margin = low_ >= 0 ? std::min(margin_ + high_ * label.sag, most) : most;
   MarkCandidates(z, first_s, last_s, padded, label.z, label.first_s, label.last_s, low_, high_,
                  margin, hit_.data());
   ForHits(hit_, padded, [&](std::int64_t c) { found.push_back(static_cast<std::int32_t>(c)); });

@@ -60,14 +60,13 @@ struct Contest {
   void Join(const Contest& other);
 };
 
-// A lead of the label, computed in float32 at either end of the axis, is surely one when it is
-// above this. `most_sum`: no S exceeds it (the number of keys of a class, since every kernel value
-// is at most 1, but for rounding).
-float LeadMargin(const Axis& alpha, double most_sum);
+// A lead of the label, computed in float32 at either end of the axis from sums of class_sums.h, is
+// surely one when it is above this. Finite.
+float LeadMargin(const Axis& alpha, const Reach& most);
 
 class AlphaCounter {
  public:
-  AlphaCounter(const Axis& alpha, double most_sum);
+  AlphaCounter(const Axis& alpha, const Reach& most);
 
   // One sample at one beta: the label's z and s, and some other classes [padded, a multiple of 16]
   // with their numbers. Padding has z = -inf.

@@ -30,22 +30,26 @@ std::string PartitionName(Partition partition) {
   return kPartitions[static_cast<std::size_t>(partition)].second;
 }
 
+Compute CountingCompute(const Compute& compute, Partition partition,
+                        const std::vector<GridTask>& tasks) {
+  Compute counting = compute;
+  if (partition == Partition::kClasses || !FitsDevice(tasks)) counting.device = "cpu";
+  return counting;
+}
+
 std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
                                   const std::vector<GridTask>& tasks, const PassOptions& options,
                                   Comm& comm) {
   if (options.partition == Partition::kClasses) {
-    if (options.compute.on_gpu()) LogInfo("--partition classes: counts on the CPU");
     GridWork work(problem, queries, tasks, problem.held_classes);
     return CountByClasses(work, options, comm);
   }
   GridWork work(problem, queries, tasks, {0, problem.classes});
   PassOptions chosen = options;
-  if (options.grid_launch == nullptr && options.compute.on_gpu()) {
+  chosen.compute = CountingCompute(options.compute, options.partition, tasks);
+  if (!FitsDevice(tasks)) chosen.grid_launch = nullptr;
+  if (chosen.grid_launch == nullptr && chosen.compute.on_gpu()) {
     chosen.grid_launch = CudaPlugin::Load()->grid_launch();
-  }
-  if (chosen.grid_launch != nullptr && !FitsDevice(tasks)) {
-    LogInfo("counts on the CPU: a GPU's shared memory cannot hold so many alphas");
-    chosen.grid_launch = nullptr;
   }
   return CountByItems(work, chosen, comm);
 }

@@ -32,6 +32,11 @@ struct PassOptions {
   GridLaunch grid_launch = nullptr;
 };
 
+// What CountGrid computes on when `compute` is asked for: the CPU in its place for --partition
+// classes and for more alphas than a GPU's shared memory holds.
+Compute CountingCompute(const Compute& compute, Partition partition,
+                        const std::vector<GridTask>& tasks);
+
 // Every rank gets the whole result, but for `exact`.
 std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
                                   const std::vector<GridTask>& tasks, const PassOptions& options,

@@ -1,10 +1,26 @@
 #include "sweep/grid_work.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "sweep/merge_counts.h"
 
 namespace clipsweep {
+namespace {
+
+double LongestRow(const std::vector<float>& rows, std::int64_t width) {
+  double longest = 0;
+  for (std::size_t at = 0; at < rows.size(); at += static_cast<std::size_t>(width)) {
+    double squares = 0;
+    for (std::size_t d = at; d < at + static_cast<std::size_t>(width); ++d) {
+      squares += static_cast<double>(rows[d]) * rows[d];
+    }
+    longest = std::max(longest, std::sqrt(squares));
+  }
+  return longest;
+}
+
+}  // namespace
 
 std::vector<const TaskCounts*> CountsOf(const Workspace& space) {
   std::vector<const TaskCounts*> counts;
@@ -17,6 +33,7 @@ GridWork::GridWork(const Problem& problem, const Queries& queries,
     : problem_(problem),
       queries_(queries),
       tasks_(tasks),
+      most_z_(kLogitScale * LongestRow(problem.text, problem.width)),
       keys_(problem, tasks),
       samples_(BlockSamples(keys_.all())) {
   for (const GridTask& task : tasks) {
@@ -25,11 +42,16 @@ GridWork::GridWork(const Problem& problem, const Queries& queries,
   }
 }
 
+Reach GridWork::ReachOf(const GridTask& task) const {
+  return {most_z_, static_cast<double>(task.shots.back()) * problem_.MostKernel(task.beta),
+          problem_.MostExponent(task.beta)};
+}
+
 Workspace GridWork::MakeWorkspace() {
   Workspace space;
   for (std::size_t t = 0; t < tasks_.size(); ++t) {
     const GridTask& task = tasks_[t];
-    space.emplace_back(layouts_[t], task.shots, task.alpha, task.beta, MostSum(problem_, task),
+    space.emplace_back(layouts_[t], task.shots, task.alpha, task.beta, ReachOf(task),
                        task.exact_alpha ? &edges_left_ : nullptr);
   }
   return space;

@@ -32,6 +32,7 @@ class GridWork {
   std::int64_t count_of(std::int64_t block) const {
     return std::min(samples_, queries_.count() - first_of(block));
   }
+  Reach ReachOf(const GridTask& task) const;
   // Runs of 16 betas, of the task that has most.
   std::int64_t runs() const { return runs_; }
 
@@ -50,6 +51,7 @@ class GridWork {
   const Problem& problem_;
   const Queries& queries_;
   const std::vector<GridTask>& tasks_;
+  const double most_z_;
   const KeyColumns keys_;
   const std::int64_t samples_;
   std::vector<KeyLayout> layouts_;

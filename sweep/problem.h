@@ -30,10 +30,15 @@ struct Problem {
   // --partition classes: those whose keys are here; not used otherwise.
   ClassRange held_classes;
 
-  // No kernel value exp(-beta (1 - f . key)) on the axis is above this.
-  double MostKernel(const Axis& beta) const {
-    return std::exp(std::max(0.0, beta.At(beta.count - 1) * (longest_key - 1)));
+  // No exponent -beta (1 - f . key) on the axis is above this; at least 0.
+  double MostExponent(const Axis& beta) const {
+    const auto at = [&](double value) {
+      return value * (value > 0 ? longest_key - 1 : -longest_key - 1);
+    };
+    return std::max({0.0, at(beta.At(0)), at(beta.At(beta.count - 1))});  // linear in between
   }
+  // No kernel value exp(-beta (1 - f . key)) on the axis is above this.
+  double MostKernel(const Axis& beta) const { return std::exp(MostExponent(beta)); }
   bool Holds(std::int64_t row) const {
     return key_position.empty() || key_position[static_cast<std::size_t>(row)] >= 0;
   }
@@ -64,10 +69,12 @@ inline std::span<const std::int64_t> UsedOf(const GridTask& task,
   return std::span(rows).first(std::min(rows.size(), static_cast<std::size_t>(task.shots.back())));
 }
 
-// No class's sum of kernel values exceeds this on the task's grid.
-inline double MostSum(const Problem& problem, const GridTask& task) {
-  return static_cast<double>(task.shots.back()) * problem.MostKernel(task.beta);
-}
+// How large the numbers of a task can become, which bounds what float32 may get wrong.
+struct Reach {
+  double z = 100;       // no |100 f . w| is above this: 100 x the longest text row
+  double sum = 1;       // no class's sum of kernel values is above this
+  double exponent = 0;  // no kernel's exponent is above this; at least 0
+};
 
 // The most right answers any real alpha between the first and the last of the axis gives, and
 // where: the first of the widest stretches of alpha that reach it.

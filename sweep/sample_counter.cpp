@@ -7,14 +7,14 @@
 namespace clipsweep {
 
 SampleCounter::SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots,
-                             const Axis& alpha, const Axis& beta, double most_sum,
+                             const Axis& alpha, const Axis& beta, const Reach& most,
                              std::atomic<std::int64_t>* edges_left)
     : layout_(layout),
       shots_(shots),
       alpha_(alpha),
       beta_(beta),
       edges_left_(edges_left),
-      counter_(alpha, most_sum),
+      counter_(alpha, most),
       z_(static_cast<std::size_t>(layout.padded_classes()),
          -std::numeric_limits<float>::infinity()),
       distance_(layout.column.size()),
@@ -66,7 +66,7 @@ void SampleCounter::LabelSums(std::int64_t label, std::int64_t first_run, std::i
   const std::int64_t all = std::min(runs * kAnchorEvery, beta_.count - first);
   label_.sums.resize(shots_.size() * static_cast<std::size_t>((runs + 1) * kLanes));
   AnchorSums({1, layout_.slots, label_.weight.data(), label_.distance.data()}, shots_, beta_.low,
-             beta_.step, first_run, runs + 1, label_.sums.data());
+             beta_.step, beta_.count, first_run, runs + 1, label_.sums.data());
   for (std::size_t i = 0; i < shots_.size() * static_cast<std::size_t>(runs + 1); ++i) {
     anchors[i] = label_.sums[i * kLanes];
   }
@@ -89,10 +89,11 @@ void SampleCounter::MeetClasses(std::int64_t label, const float* anchors, const 
   const std::int64_t all = std::min(runs * kAnchorEvery, beta_.count - first);
   anchors_.resize(static_cast<std::size_t>(shot_counts() * (runs + 1) * padded));
   AnchorSums({layout_.groups, layout_.slots, layout_.weight.data(), distance_.data()}, shots_,
-             beta_.low, beta_.step, first_run, runs + 1, anchors_.data());
+             beta_.low, beta_.step, beta_.count, first_run, runs + 1, anchors_.data());
   for (std::int64_t run = 0; run < runs; ++run) {
     const std::int64_t start = run * kAnchorEvery, betas = std::min(kAnchorEvery, all - start);
-    FindRivals(label, anchors, sums, run, runs, all, betas);
+    const std::int64_t chord = AnchorAt(first_run + run + 1, beta_.count) - (first + start);
+    FindRivals(label, anchors, sums, run, runs, all, betas, chord);
     Pack(rivals_);
     SumPacked(rivals_, first + start, betas);
     const auto width = static_cast<std::int64_t>(rivals_.classes.size());
@@ -112,16 +113,17 @@ void SampleCounter::MeetClasses(std::int64_t label, const float* anchors, const 
 }
 
 // Fills rivals_.classes with the lanes that may beat the label within a run, at any shot count.
+// `chord_betas`: steps from the run's first anchor to the next one.
 void SampleCounter::FindRivals(std::int64_t label, const float* anchors, const float* sums,
                                std::int64_t run, std::int64_t runs, std::int64_t all_betas,
-                               std::int64_t betas) {
+                               std::int64_t betas, std::int64_t chord_betas) {
   const std::int64_t padded = layout_.padded_classes();
   found_.clear();
   for (std::int64_t k = 0; k < shot_counts(); ++k) {
     const std::int64_t at = k * (runs + 1) + run;
     AlphaCounter::LabelCurve curve{all_z_[label], anchors[at], anchors[at + 1], 0};
     for (std::int64_t j = 0; j < betas; ++j) {
-      const float part = static_cast<float>(j) / static_cast<float>(kAnchorEvery);
+      const float part = j == 0 ? 0.0f : static_cast<float>(j) / static_cast<float>(chord_betas);
       const float chord = curve.first_s + part * (curve.last_s - curve.first_s);
       curve.sag = std::max(curve.sag, chord - sums[k * all_betas + run * kAnchorEvery + j]);
     }

@@ -23,10 +23,10 @@ struct TaskCounts {
 
 class SampleCounter {
  public:
-  // Keeps references. `most_sum`: no class's S exceeds it. `edges_left`: how many edges may still
-  // be kept, shared by all workers; once it is below 0 none are; nullptr: none are wanted.
+  // Keeps references. `edges_left`: how many edges may still be kept, shared by all workers; once
+  // it is below 0 none are; nullptr: none are wanted.
   SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots, const Axis& alpha,
-                const Axis& beta, double most_sum, std::atomic<std::int64_t>* edges_left);
+                const Axis& beta, const Reach& most, std::atomic<std::int64_t>* edges_left);
 
   // affinity: the sample's row of f F^T; z [classes] = 100 f W^T, of all classes. Adds what holds
   // at the runs of 16 betas [first_run, last_run): the four steps below.
@@ -62,7 +62,8 @@ class SampleCounter {
   void Pack(Packed& packed) const;
   void SumPacked(Packed& packed, std::int64_t beta, std::int64_t betas) const;
   void FindRivals(std::int64_t label, const float* label_anchors, const float* label_sums,
-                  std::int64_t run, std::int64_t runs, std::int64_t all_betas, std::int64_t betas);
+                  std::int64_t run, std::int64_t runs, std::int64_t all_betas, std::int64_t betas,
+                  std::int64_t chord_betas);
 
   const KeyLayout& layout_;
   const std::vector<std::int64_t> shots_;

@@ -44,14 +44,22 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
 
 Provenance SweepProvenance(const SweepConfig& config, const Compute& compute) {
   SweepPlan plan = MakeSweepPlan(config, 0, 1);
-  plan.made_from["device_kind"] = compute.kind();
+  plan.made_from["device_kind"] =
+      CountingCompute(compute, config.partition, plan.tasks.tasks).kind();
   return plan.made_from;
 }
 
-SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm) {
+SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& comm) {
   EnterStage("sweep: plan");
   SweepPlan plan;
   Agree(comm, [&] { plan = MakeSweepPlan(config, comm.rank(), comm.size()); });
+  const Compute compute = CountingCompute(wanted, config.partition, plan.tasks.tasks);
+  if (compute.on_gpu() != wanted.on_gpu()) {
+    LogInfo("sweep: counts on the CPU: {}",
+            config.partition == Partition::kClasses
+                ? "--partition classes does"
+                : "a GPU's shared memory cannot hold so many alphas");
+  }
   plan.made_from["device_kind"] = compute.kind();
   EnterStage("sweep: output");
   const StageOutput output =
@@ -88,9 +96,9 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& co
       const std::int64_t best = std::max_element(top1, top1 + points) - top1;
       data.top1.insert(data.top1.end(), top1, top1 + points);
       data.top5.insert(data.top5.end(), top5, top5 + points);
-      const auto exact =
-          counts[task].exact.begin() + static_cast<std::ptrdiff_t>(index) * plan.beta.count;
-      if (!counts[task].exact.empty()) {
+      if (!counts[task].exact.empty()) {  // rank 0 alone has it
+        const auto exact =
+            counts[task].exact.begin() + static_cast<std::ptrdiff_t>(index) * plan.beta.count;
         data.exact.insert(data.exact.end(), exact, exact + plan.beta.count);
       }
       SweepCell& cell = result.cells.emplace_back();

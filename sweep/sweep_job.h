@@ -19,7 +19,7 @@ namespace clipsweep {
 
 inline constexpr const char* kSweepFormat = "clipsweep-sweep";
 // Changes whenever the counts of the same inputs may.
-inline constexpr const char* kEngine = "exact-alpha-3";
+inline constexpr const char* kEngine = "exact-alpha-4";
 
 struct SweepConfig {
   std::filesystem::path cache, features, text, out;

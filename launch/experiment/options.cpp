@@ -16,9 +16,10 @@
 namespace clipsweep {
 namespace {
 
-std::string Percent(const MeanInterval& interval, std::size_t seeds) {
-  if (seeds < 2) return fmt::format("{:6.2f}        ", 100 * interval.mean);
-  return fmt::format("{:6.2f} ± {:<5.2f}", 100 * interval.mean, 100 * interval.half_width);
+// "87.31 ± 0.43 "; the half-width is – where there is one value only.
+std::string Percent(const MeanInterval& interval) {
+  if (!interval.half_width) return fmt::format("{:6.2f} ± –    ", 100 * interval.mean);
+  return fmt::format("{:6.2f} ± {:<5.2f}", 100 * interval.mean, 100 * *interval.half_width);
 }
 
 std::string Table(const ExperimentResult& result, std::size_t seeds) {
@@ -30,8 +31,7 @@ std::string Table(const ExperimentResult& result, std::size_t seeds) {
       "top-1 %", "top-5 %");
   for (const MethodRow& row : result.rows) {
     text += fmt::format("{:<14} {:<14} {:>6}   {}  {}\n", row.method, row.templates, row.shots,
-                        Percent(Summarize(row.top1), row.top1.size()),
-                        Percent(Summarize(row.top5), row.top5.size()));
+                        Percent(Summarize(row.top1)), Percent(Summarize(row.top5)));
   }
   return text;
 }

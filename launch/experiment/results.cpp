@@ -1,6 +1,7 @@
 #include "launch/experiment/results.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/atomic_file.h"
 #include "common/clock.h"
@@ -20,6 +21,9 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kMostImages = std::int64_t{1} << 50;
 constexpr std::size_t kMostConfusions = 1000;  // of each classifier; the prediction file has all
 const std::string kNoHash(64, '0');
+
+// What cannot be estimated is null.
+Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 Json CellsJson(const ExperimentResult& result) {
   Json cells = Json::array();
@@ -42,7 +46,11 @@ Json EvaluationJson(const Evaluation& done) {
   const PredictionSummary& summary = done.summary;
   Json bins = Json::array();
   for (const ConfidenceBin& bin : summary.bins) {
-    bins.push_back({bin.count, bin.confidence, bin.accuracy});
+    if (bin.count > 0) {
+      bins.push_back({bin.count, bin.confidence, bin.accuracy});
+    } else {
+      bins.push_back({0, nullptr, nullptr});
+    }
   }
   Json confusions = Json::array();
   for (const auto& pair : summary.confusions) {
@@ -55,7 +63,7 @@ Json EvaluationJson(const Evaluation& done) {
           {"file", done.file.filename().string()},
           {"counts", CountsJson(summary.samples, summary.top1, summary.top5)},
           {"class_top1", summary.class_top1},
-          {"ece", summary.ece},
+          {"ece", OrNull(summary.ece)},
           {"calibration_bins", bins},
           {"confusions", confusions},
           {"confusions_left_out", summary.confusions.size() - confusions.size()}};
@@ -91,9 +99,10 @@ Json DuplicatesJson(const ExperimentResult& result) {
   return json;
 }
 
-void CheckSchema(const fs::path& path, const Json& json, const std::string& schema) {
+void CheckSchema(const fs::path& path, const Json& json, const std::string& schema,
+                 const std::string& earlier = "") {
   const auto found = json.find("schema");
-  if (found != json.end() && *found == schema) return;
+  if (found != json.end() && (*found == schema || (!earlier.empty() && *found == earlier))) return;
   throw InputError(
       fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
                   found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
@@ -111,6 +120,21 @@ void CompareWithCells(const ExperimentConfig& config, const ExperimentResult& re
     if (counts.top1 == done.summary.top1 && counts.top5 == done.summary.top5) continue;
     LogWarning("{} at {} shots: {} right one way, {} image by image (logits nearly equal)",
                done.method, done.shots, counts.top1, done.summary.top1);
+  }
+}
+
+// From the first schema to the present one.
+void Upgrade(Json& json) {
+  if (json.at("schema") != kFirstResultsSchema) return;
+  json["schema"] = kResultsSchema;
+  for (Json& row : json.at("rows")) {
+    if (row.at("top1_accuracy").size() > 1) continue;
+    row["top1_half_width_95"] = row["top5_half_width_95"] = nullptr;
+  }
+  for (Json& done : json.at("evaluations")) {
+    for (Json& bin : done.at("calibration_bins")) {
+      if (bin.at(0) == 0) bin = {0, nullptr, nullptr};
+    }
   }
 }
 
@@ -141,15 +165,22 @@ void CheckResults(const fs::path& path, const Json& json) {
   }
   for (const Json& row : json.at("rows")) {
     if (row.at("shots").get<std::int64_t>() < 0) fail("a row has less than 0 shots");
-    for (const char* name :
-         {"top1_mean", "top1_half_width_95", "top5_mean", "top5_half_width_95"}) {
-      fraction(row.at(name));
+    for (const std::string top : {"top1", "top5"}) {
+      fraction(row.at(top + "_mean"));
+      const Json& half = row.at(top + "_half_width_95");
+      const bool one = row.at(top + "_accuracy").size() < 2;
+      // Of few subsets it may be above 1.
+      if (one ? !half.is_null() : !(half.get<double>() >= 0)) {
+        fail(fmt::format("{} is no half-width of {}", half.dump(),
+                         one ? "one subset" : "an interval"));
+      }
     }
   }
   for (const Json& done : json.at("evaluations")) {
     check_counts("class_top1", done.at("class_top1"));
-    fraction(done.at("ece"));
+    if (!done.at("ece").is_null()) fraction(done.at("ece"));
     for (const Json& bin : done.at("calibration_bins")) {
+      if (bin.at(0) == 0) continue;
       fraction(bin.at(1));
       fraction(bin.at(2));
     }
@@ -174,9 +205,9 @@ Json RowsJson(const ExperimentResult& result) {
                     {"top1_accuracy", row.top1},
                     {"top5_accuracy", row.top5},
                     {"top1_mean", top1.mean},
-                    {"top1_half_width_95", top1.half_width},
+                    {"top1_half_width_95", OrNull(top1.half_width)},
                     {"top5_mean", top5.mean},
-                    {"top5_half_width_95", top5.half_width}});
+                    {"top5_half_width_95", OrNull(top5.half_width)}});
   }
   return rows;
 }
@@ -229,8 +260,8 @@ void WriteResults(const fs::path& path, Json results) {
 
 Json ReadResults(const fs::path& path) {
   std::string text = ReadFile(path, std::size_t{1} << 28);
-  const Json json = ParseJsonObject(path, text);
-  CheckSchema(path, json, kResultsSchema);
+  Json json = ParseJsonObject(path, text);
+  CheckSchema(path, json, kResultsSchema, kFirstResultsSchema);
   const std::string hash = ReadingJson(path, [&] { return json.at("sha256").get<std::string>(); });
   const std::size_t at = text.find("\"" + hash + "\"");
   if (hash.size() == kNoHash.size() && at != std::string::npos)
@@ -241,6 +272,7 @@ Json ReadResults(const fs::path& path) {
         path.string()));
   }
   ReadingJson(path, [&] {
+    Upgrade(json);
     CheckResults(path, json);
     return 0;
   });
@@ -271,17 +303,21 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
   if (!before.is_object()) before = Json::object();
   Json stages =
       finished ? Json::object() : before;  // those of stages that are not reached yet, too
-  for (const StageTime& stage : result.stages) {
+  for (std::size_t i = 0; i < result.stages.size(); ++i) {  // each made the file at its place
+    const StageTime& stage = result.stages[i];
     if (stage.reused && before.contains(stage.name)) {
       stages[stage.name] = before[stage.name];
       continue;
     }
     stages[stage.name] = StageJson(stage);
+    const Provenance made_from = ReadProvenance(H5Reader(result.files[i], Seal::kCheckedBefore));
+    const auto kind = made_from.find("device_kind");
+    const bool on_cpu = kind != made_from.end() && kind->second == "cpu";
     stages[stage.name].update({{"reused", stage.reused},
                                {"resumed", stage.resumed},
                                {"ended", UtcNow()},
                                {"host", HostName()},
-                               {"device", device},
+                               {"device", on_cpu ? "cpu" : device},
                                {"program_version", kVersion}});
   }
   run = {{"schema", kRunSchema},

@@ -10,20 +10,24 @@
 
 namespace clipsweep {
 
-inline constexpr const char* kResultsSchema = "clipsweep-results-1";
+inline constexpr const char* kResultsSchema = "clipsweep-results-2";
+// Read too: the first schema wrote 0 where there is no half-width of an interval, and for bins
+// without images.
+inline constexpr const char* kFirstResultsSchema = "clipsweep-results-1";
 inline constexpr const char* kRunSchema = "clipsweep-run-1";
 
 // Reads the run's files, which must be whole. Throws InputError.
 Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result);
 
-// Method, templates, shots, accuracies by seed, mean and half-width of the 95 % interval, a row
-// each.
+// Method, templates, shots, accuracies by seed, mean and half-width of the 95 % interval (null for
+// a single value), a row each.
 Json RowsJson(const ExperimentResult& result);
 
 // Sealed: the member sha256 is that of the file with 64 zeros in its place.
 void WriteResults(const std::filesystem::path& path, Json results);
-// Throws InputError naming the file when it was changed since, is of a newer schema, or has members
-// whose sizes or numbers do not fit one another: a seal can be made by anybody.
+// As the present schema has it. Throws InputError naming the file when it was changed since, is of
+// a newer schema, or has members whose sizes or numbers do not fit one another: a seal can be made
+// by anybody.
 Json ReadResults(const std::filesystem::path& path);
 
 // Adds this run's times: stages that were reused keep those of the run that made them. `finished`:

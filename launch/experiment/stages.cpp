@@ -228,10 +228,10 @@ class StageTable {
          job.if_present,
          std::move(needs),
          {},
-         [at = at_, job, complete] {
+         [job, complete] {
            EvaluateConfig whole = job;
            complete(whole);
-           return EvaluateProvenance(whole, at.compute);
+           return EvaluateProvenance(whole);
          },
          [at = at_, job, complete, method, spec, shots](Comm& comm) {
            EvaluateConfig whole = job;

@@ -11,7 +11,7 @@ namespace clipsweep {
 struct Series {
   std::string name;          // plain text, escaped here
   std::vector<double> x, y;  // equally many
-  std::vector<double> half;  // half-widths of error bars, empty for none
+  std::vector<double> half;  // half-widths of error bars, 0 for none; or empty
   bool line = true;          // join the points
   int colour = 0;            // 0..5
 };

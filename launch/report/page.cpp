@@ -108,8 +108,11 @@ std::string ReportCsv(const ReportData& data) {
                                    figure.source);
         }
       }
-      const auto percent = [&](const char* name) { return 100 * row.at(name).get<double>(); };
-      csv += fmt::format("{},{},{},{},{:.4f},{:.4f},{:.4f},{:.4f},{},{}\n", CsvCell(method),
+      const auto percent = [&](const char* name) {
+        const Json& value = row.at(name);
+        return value.is_null() ? "" : fmt::format("{:.4f}", 100 * value.get<double>());
+      };
+      csv += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", CsvCell(method),
                          CsvCell(row.at("templates").get<std::string>()), shots,
                          row.at("top1_accuracy").size(), percent("top1_mean"),
                          percent("top1_half_width_95"), percent("top5_mean"),

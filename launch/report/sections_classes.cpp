@@ -182,13 +182,15 @@ std::string CalibrationSection(const ReportData& data) {
   std::vector<Series> series;
   std::string errors;
   for (const Json* done : MainEvaluations(data.results)) {
-    const double ece = 100 * done->at("ece").get<double>();
-    Series one{fmt::format("{}: ECE {:.2f} %", NameOf(*done), ece),
-               {},
-               {},
-               {},
-               true,
-               static_cast<int>(series.size() % 6)};
+    const Json& ece = done->at("ece");
+    Series one{
+        NameOf(*done) +
+            (ece.is_null() ? ": ECE –" : fmt::format(": ECE {:.2f} %", 100 * ece.get<double>())),
+        {},
+        {},
+        {},
+        true,
+        static_cast<int>(series.size() % 6)};
     for (const Json& bin : done->at("calibration_bins")) {
       if (bin.at(0).get<std::int64_t>() < kFewestInBin) continue;
       one.x.push_back(bin.at(1).get<double>());

@@ -14,13 +14,19 @@ namespace {
 
 constexpr std::size_t kMapCells = 1000;  // of one heat map: six of them are about a megabyte
 
+// – where there is nothing to measure.
+std::string PercentOf(const Json& fraction) {
+  return fraction.is_null() ? "–" : fmt::format("{:.2f}", 100 * fraction.get<double>());
+}
+
 std::string Text(const Json& value) { return EscapeHtml(value.get<std::string>()); }
 
-// "87.31 ± 0.43"
+// "87.31 ± 0.43"; "87.31 ± –" where there is one value only.
 std::string WithInterval(const Json& row, const std::string& what) {
   const double mean = 100 * row.at(what + "_mean").get<double>();
-  if (row.at(what + "_accuracy").size() < 2) return fmt::format("{:.2f}", mean);
-  return fmt::format("{:.2f} ± {:.2f}", mean, 100 * row.at(what + "_half_width_95").get<double>());
+  const Json& half = row.at(what + "_half_width_95");
+  if (half.is_null()) return fmt::format("{:.2f} ± –", mean);
+  return fmt::format("{:.2f} ± {:.2f}", mean, 100 * half.get<double>());
 }
 
 // Few-shot methods by shots, each a series; zero-shot a level line.
@@ -44,7 +50,8 @@ std::vector<Series> BySeries(const Json& results, const std::string& what) {
     }
     one->x.push_back(shots);
     one->y.push_back(mean);
-    one->half.push_back(100 * row.at(what + "_half_width_95").get<double>());
+    const Json& half = row.at(what + "_half_width_95");
+    one->half.push_back(half.is_null() ? 0 : 100 * half.get<double>());  // 0: no error bar
     most = std::max(most, shots);
     fewest = std::min(fewest, shots);
   }
@@ -144,7 +151,8 @@ std::string TableSection(const ReportData& data) {
   }
   table +=
       "</tbody></table></div>\n<p class=\"quiet\">Mean ± half-width of the 95 % interval "
-      "(Student's t) over subsets of training images drawn with different seeds.";
+      "(Student's t) over subsets of training images drawn with different seeds; – where one "
+      "value cannot tell.";
   if (imagenet) {
     table +=
         " Published figures are of CLIP RN50; alpha, beta and epoch were chosen on test there.";
@@ -164,10 +172,10 @@ std::string PromptsSection(const ReportData& data) {
     if (done.at("method") != "zero-shot") continue;
     const Json& counts = done.at("counts");
     rows += fmt::format(
-        "<tr><td>{}</td><td class=\"n\">{:.2f}</td><td class=\"n\">{:.2f}</td><td "
-        "class=\"n\">{:.2f}</td></tr>\n",
-        Text(done.at("templates")), 100 * counts.at("top1_accuracy").get<double>(),
-        100 * counts.at("top5_accuracy").get<double>(), 100 * done.at("ece").get<double>());
+        "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td "
+        "class=\"n\">{}</td></tr>\n",
+        Text(done.at("templates")), PercentOf(counts.at("top1_accuracy")),
+        PercentOf(counts.at("top5_accuracy")), PercentOf(done.at("ece")));
   }
   if (rows.empty()) return "";
   return Section(

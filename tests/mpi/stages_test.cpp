@@ -13,6 +13,7 @@
 #include "sweep/zero_shot.h"
 #include "tests/mpi/world.h"
 #include "tests/support/problems.h"
+#include "tests/support/random_problems.h"
 
 namespace clipsweep {
 namespace {
@@ -54,6 +55,26 @@ TEST(Stages, GridCountsAreThoseOfOneProcess) {
   SelfComm self;
   const TopCounts zero = CountZeroShot(small.problem, small.queries, {"cpu", 1}, World());
   EXPECT_EQ(zero.top1, CountZeroShot(small.problem, small.queries, {"cpu", 1}, self).top1);
+}
+
+// Over random problems (tests/unit holds one process to the formula on the same ones).
+TEST(Stages, RandomProblemsCountAsInOneProcess) {
+  SelfComm self;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const testing::RandomProblem random = testing::MakeRandomProblem(seed);
+    const Problem& whole = random.small.problem;
+    const std::vector<GridTask> tasks{random.task};
+    const auto alone =
+        CountGrid(whole, random.small.queries, tasks, testing::Pass(Partition::kSamples, 1), self);
+    const Problem share = testing::ShareOf(whole, tasks, World().rank(), World().size());
+    for (const Partition partition : {Partition::kSamples, Partition::kGrid, Partition::kClasses}) {
+      SCOPED_TRACE(random.what + ", --partition " + PartitionName(partition));
+      const auto together =
+          CountGrid(partition == Partition::kClasses ? share : whole, random.small.queries, tasks,
+                    testing::Pass(partition, 1), World());
+      ExpectSame(alone[0], together[0]);
+    }
+  }
 }
 
 // Whole tiles, every class once, as many keys each as tiles allow.

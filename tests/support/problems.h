@@ -16,6 +16,7 @@
 #include "sweep/affinity.h"
 #include "sweep/grid_engine.h"
 #include "sweep/load_keys.h"
+#include "sweep/reference.h"
 
 namespace clipsweep::testing {
 
@@ -121,40 +122,25 @@ inline double Dot(const float* a, const float* b, std::int64_t width) {
   return sum;
 }
 
-// Tip-Adapter's formula in double precision, one sample: logits [C].
+// One sample's logits [C], and the counts at one point, by sweep/reference.h.
 inline std::vector<double> ReferenceLogits(const SmallProblem& small,
                                            const std::vector<std::vector<std::int64_t>>& rows,
                                            std::int64_t sample, double alpha, double beta) {
   const Problem& p = small.problem;
-  const float* f = small.queries.features.data() + sample * p.width;
-  std::vector<double> logits;
-  for (std::int64_t c = 0; c < p.classes; ++c) {
-    double sum = 0;
-    for (const std::int64_t row : rows[static_cast<std::size_t>(c)]) {
-      sum += std::exp(-beta * (1.0 - Dot(f, p.keys.data() + row * p.width, p.width)));
-    }
-    logits.push_back(100.0 * Dot(f, p.text.data() + c * p.width, p.width) + alpha * sum);
-  }
+  const float* feature = small.queries.features.data() + sample * p.width;
+  std::vector<double> logits = ReferenceZ(p, feature);
+  const auto s = ReferenceS(p, rows, static_cast<std::int64_t>(p.key_labels.size()), beta, feature);
+  for (std::size_t c = 0; c < logits.size(); ++c) logits[c] += alpha * s[c];
   return logits;
 }
 
 inline TopCounts ReferenceCounts(const SmallProblem& small,
                                  const std::vector<std::vector<std::int64_t>>& rows, double alpha,
                                  double beta) {
-  TopCounts counts;
-  for (std::int64_t i = 0; i < small.queries.count(); ++i) {
-    const auto logits = ReferenceLogits(small, rows, i, alpha, beta);
-    const std::int64_t y = small.queries.labels[static_cast<std::size_t>(i)];
-    int beaten = 0;
-    for (std::int64_t c = 0; c < small.problem.classes; ++c) {
-      const double z = logits[static_cast<std::size_t>(c)],
-                   zy = logits[static_cast<std::size_t>(y)];
-      beaten += z > zy || (z == zy && c < y) ? 1 : 0;
-    }
-    counts.top1 += beaten == 0;
-    counts.top5 += beaten < 5;
-  }
-  return counts;
+  const auto shots = static_cast<std::int64_t>(small.problem.key_labels.size());
+  const GridCounts counts = clipsweep::ReferenceCounts(
+      small.problem, small.queries, {rows, {shots}, Axis::Point(alpha), Axis::Point(beta), false});
+  return {counts.top1[0], counts.top5[0]};
 }
 
 }  // namespace clipsweep::testing

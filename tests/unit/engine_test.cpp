@@ -24,7 +24,7 @@ using testing::SmallProblem;
 
 TEST(ClassSums, ExpIsWithinThreeUlp) {
   std::vector<float> x, y;
-  for (double v = 0; v >= -86; v -= 0.0371) x.push_back(static_cast<float>(v));
+  for (double v = 0; v >= -87; v -= 0.0371) x.push_back(static_cast<float>(v));
   y.resize(x.size());
   ExpForTest(x, y);
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -32,6 +32,80 @@ TEST(ClassSums, ExpIsWithinThreeUlp) {
     EXPECT_NEAR(y[i], want, 3e-7 * want) << x[i];
   }
   EXPECT_EQ(y[0], 1.0f);
+}
+
+// Of keys longer than 1 exponents are positive; where float32 ends nothing wraps round.
+TEST(ClassSums, ExpRisesAndEndsWhereFloat32Does) {
+  std::vector<float> x, y;
+  for (double v = 0; v <= 88; v += 0.0371) x.push_back(static_cast<float>(v));
+  y.resize(x.size());
+  ExpForTest(x, y);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double want = std::exp(static_cast<double>(x[i]));
+    EXPECT_NEAR(y[i], want, 3e-7 * want) << x[i];
+  }
+  const std::vector<float> beyond{-87.01f, -88, -100, -1e6f, -1e30f, -INFINITY,
+                                  88.01f,  89,  177,  1e6f,  1e30f,  INFINITY};
+  y.resize(beyond.size());
+  ExpForTest(beyond, y);
+  for (std::size_t i = 0; i < beyond.size(); ++i) {
+    EXPECT_FLOAT_EQ(y[i], beyond[i] < 0 ? 0.0f : std::exp(88.0f)) << beyond[i];
+  }
+}
+
+// Sums at the anchors are those of ClassSums there, wherever the axis ends.
+TEST(ClassSums, AnchorsStayOnTheAxis) {
+  const KeyLayout layout = MakeKeyLayout({{0, 1}, {2}}, 0, 2);
+  const std::vector<float> affinity{1.5f, 0.25f, 1.75f};
+  std::vector<float> distance(layout.column.size());
+  for (std::size_t i = 0; i < distance.size(); ++i) distance[i] = 1.0f - affinity[layout.column[i]];
+  const LaneKeys keys{layout.groups, layout.slots, layout.weight.data(), distance.data()};
+  const std::vector<std::int64_t> shots{1, 2};
+  for (const std::int64_t betas : {1, 2, 15, 16, 17, 32, 33, 100, 128, 129, 150}) {
+    const double step = 85.0 / static_cast<double>(betas);  // e^64 at the end, e^70 a step beyond
+    const std::int64_t runs = (betas + kAnchorEvery - 1) / kAnchorEvery;
+    for (std::int64_t first = 0; first < runs; ++first) {  // however the axis is cut
+      const std::int64_t anchors = runs - first + 1;
+      std::vector<float> out(static_cast<std::size_t>(2 * anchors * kLanes));
+      AnchorSums(keys, shots, 0.25, step, betas, first, anchors, out.data());
+      for (std::int64_t i = 0; i < anchors; ++i) {
+        const std::int64_t at = AnchorAt(first + i, betas);
+        ASSERT_TRUE(at < betas && (at % kAnchorEvery == 0 || at == betas - 1));
+        const double beta = 0.25 + static_cast<double>(at) * step;
+        for (std::int64_t k = 0; k < 2; ++k) {
+          const double want[] = {std::exp(beta * 0.5) + (k == 1 ? std::exp(-beta * 0.75) : 0),
+                                 std::exp(beta * 0.75)};
+          for (std::int64_t c = 0; c < 2; ++c) {
+            const float got = out[static_cast<std::size_t>((k * anchors + i) * kLanes + c)];
+            EXPECT_NEAR(got, want[c], 3e-5 * want[c]) << betas << " betas, anchor " << first + i;
+          }
+        }
+      }
+    }
+  }
+}
+
+// No decision may rest on more than the margin allows, however long text and keys are.
+TEST(AlphaCounter, TheMarginGrowsWithTextSumsAndExponents) {
+  const Axis alpha{0, 0.5, 5};  // to 2
+  const float unit = LeadMargin(alpha, {100, 16, 0});
+  EXPECT_GT(unit, 4e-6 * (100 + 2 * 2 * 16));
+  EXPECT_GT(LeadMargin(alpha, {400, 16, 0}) - unit, 4e-6 * 299);
+  EXPECT_GT(LeadMargin(alpha, {100, 16e6, 13.8}), 2 * 16e6 * 1.6e-5);
+  EXPECT_EQ(LeadMargin({-2, 0.5, 2}, {100, 16, 0}), unit);
+  EXPECT_TRUE(std::isfinite(LeadMargin({0, 1e5, 11}, {100, 1e36, 69})));
+}
+
+TEST(Problem, TheLargestExponentIsFoundAtEitherEnd) {
+  Problem problem;
+  EXPECT_EQ(problem.MostExponent({0, 1, 11}), 0);
+  problem.longest_key = 0.5;
+  EXPECT_EQ(problem.MostExponent({0, 1, 11}), 0);
+  problem.longest_key = 3;
+  EXPECT_EQ(problem.MostExponent({1, 1, 10}), 20);
+  EXPECT_EQ(problem.MostExponent(Axis::Point(4)), 8);
+  EXPECT_EQ(problem.MostExponent({-4, 1, 5}), 16);  // exp(4 (1 + 3))
+  EXPECT_EQ(problem.MostExponent({10, -1, 10}), 20);
 }
 
 TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
@@ -152,7 +226,7 @@ TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
     std::vector<std::int64_t> got1(101, 0), got5(101, 0), want1(100, 0), want5(100, 0);
     std::vector<std::int32_t> numbers(padded);
     std::iota(numbers.begin(), numbers.end(), 0);
-    AlphaCounter counter(alpha, 16);
+    AlphaCounter counter(alpha, {100, 16, 0});
     auto z_others = z;
     z_others[static_cast<std::size_t>(y)] = -std::numeric_limits<float>::infinity();
     Contest contest;
@@ -188,7 +262,7 @@ TEST(AlphaCounter, EqualsBruteForceIncludingTies) {
 }
 
 TEST(AlphaCounter, OnePointGridAndOneClass) {
-  AlphaCounter counter(Axis::Point(1.0), 4);
+  AlphaCounter counter(Axis::Point(1.0), {100, 4, 0});
   std::vector<std::int32_t> numbers(16, 0);
   std::vector<float> z(16, -std::numeric_limits<float>::infinity()), s(16, 0.0f);
   std::vector<std::int64_t> top1(2, 0), top5(2, 0);
@@ -197,6 +271,18 @@ TEST(AlphaCounter, OnePointGridAndOneClass) {
   AlphaCounter::Count(contest, top1.data(), top5.data());
   EXPECT_EQ(top1[0], 1);
   EXPECT_EQ(top5[0], 1);
+}
+
+// What a sweep records as its device.
+TEST(CountingCompute, IsTheCpuWhereAGpuDoesNotCount) {
+  const Compute gpu{"cuda:1", 2};
+  const std::vector<GridTask> few{{{{0}}, {1}, {0, 0.1, 100}, {1, 1, 3}}};
+  const std::vector<GridTask> many{{{{0}}, {1}, {0, 1e-4, 40'000}, {1, 1, 3}}};
+  EXPECT_EQ(CountingCompute(gpu, Partition::kSamples, few).device, "cuda:1");
+  EXPECT_EQ(CountingCompute(gpu, Partition::kGrid, few).device, "cuda:1");
+  EXPECT_EQ(CountingCompute(gpu, Partition::kClasses, few).device, "cpu");
+  EXPECT_EQ(CountingCompute(gpu, Partition::kSamples, many).device, "cpu");
+  EXPECT_EQ(CountingCompute(gpu, Partition::kSamples, many).workers, 2);
 }
 
 TEST(EngineCounts, EqualTheFormulaAtEveryPoint) {

@@ -6,7 +6,11 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/prediction_file.h"
+#include "common/statistics.h"
+#include "common/text_file.h"
+#include "finetune/evaluate_job.h"
 #include "launch/config_file.h"
+#include "launch/experiment/results.h"
 #include "launch/markup.h"
 #include "launch/nightly/compare.h"
 #include "launch/nightly/history.h"
@@ -185,7 +189,65 @@ TEST(Predictions, AreSummedUp) {
   ASSERT_EQ(summary.confusions.size(), 1u);
   EXPECT_EQ(summary.confusions[0].predicted, 1);
   // Bins: 0.9 (right), 0.6 twice (one right), 1.0 (right): (0.1 + 2 * 0.1 + 0) / 4.
-  EXPECT_NEAR(summary.ece, 0.075, 1e-6);
+  EXPECT_NEAR(summary.ece.value(), 0.075, 1e-6);
+}
+
+TEST(Predictions, WithoutImagesTellNothing) {
+  PredictionData data;
+  data.top = 2;
+  data.classes = {"a", "b"};
+  const PredictionSummary summary = SummarizePredictions(data);
+  EXPECT_EQ(summary.samples, 0);
+  EXPECT_FALSE(summary.ece.has_value());
+}
+
+TEST(Summarize, OneValueHasNoInterval) {
+  EXPECT_EQ(Summarize({0.5}).mean, 0.5);
+  EXPECT_FALSE(Summarize({0.5}).half_width.has_value());
+  EXPECT_NEAR(Summarize({0.2, 0.9}).half_width.value(), 12.7062 * 0.35, 1e-4);  // above 1
+  EXPECT_EQ(Summarize({0.5, 0.5, 0.5}).half_width.value(), 0);
+}
+
+// Evaluations are computed on the CPU, whatever the ranks of an experiment have.
+TEST(RecordedDevice, IsTheOneThatComputed) {
+  const testing::TempFolder folder;
+  FeatureSet images;
+  images.count = 2;
+  images.width = 2;
+  images.features = {1, 0, 0, 1};
+  images.labels = {0, 1};
+  images.paths = {"a/1.png", "b/1.png"};
+  images.classes = {"a", "b"};
+  WriteFeatureFile(folder / "test.h5", images, FloatKind::kF32);
+  TextSet text;
+  text.count = text.width = 2;
+  text.text = {1, 0, 0, 1};
+  text.classes = text.classnames = {"a", "b"};
+  text.templates = {"{}"};
+  WriteTextFile(folder / "text.h5", text);
+  EvaluateConfig config;
+  config.features = folder / "test.h5";
+  config.text = folder / "text.h5";
+  config.out = folder / "predictions.h5";
+  SelfComm comm;
+  RunEvaluate(config, {"cuda:0", 1}, comm);
+  EXPECT_EQ(ReadPredictionFile(config.out).made_from.at("device_kind"), "cpu");
+  EXPECT_EQ(EvaluateProvenance(config).at("device_kind"), "cpu");
+
+  PredictionData on_gpu = Predictions();
+  on_gpu.made_from["device_kind"] = "cuda";
+  WritePredictionFile(folder / "gpu.h5", on_gpu);
+  ExperimentResult result;
+  for (const char* name : {"evaluate zero-shot", "sweep"}) {
+    StageTime& stage = result.stages.emplace_back();
+    stage.name = name;
+    stage.ranks = {{1, 1, 1}};
+  }
+  result.files = {config.out, folder / "gpu.h5"};
+  UpdateRunFile(folder / "run.json", folder.path(), "cuda:0", result, /*finished=*/true);
+  const Json stages = ReadRunFile(folder / "run.json").at("stages");
+  EXPECT_EQ(stages.at("evaluate zero-shot").at("device"), "cpu");
+  EXPECT_EQ(stages.at("sweep").at("device"), "cuda:0");
 }
 
 TEST(Predictions, ReadBackAndRefusedWhenTheyDoNotFit) {
