@@ -4,9 +4,9 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <memory>
-#include <string>
 
 #include "extract/image_decode.h"
 
@@ -103,15 +103,16 @@ class TextBudget {
   }
 
   void Unpack(std::string_view packed) {
-    if (scratch_.empty()) scratch_.resize(kMostText + 1);
     z_stream stream{};
     if (inflateInit(&stream) != Z_OK) throw ImageError("PNG decoder: out of memory");
     const std::unique_ptr<z_stream, decltype(&inflateEnd)> ending(&stream, inflateEnd);
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
     stream.avail_in = static_cast<uInt>(packed.size());
-    stream.next_out = reinterpret_cast<Bytef*>(scratch_.data());
-    stream.avail_out = static_cast<uInt>(scratch_.size());
-    inflate(&stream, Z_FINISH);  // damaged text is no reason to refuse the picture
+    std::array<Bytef, 1 << 14> piece;
+    do {  // damaged text is no reason to refuse the picture
+      stream.next_out = piece.data();
+      stream.avail_out = static_cast<uInt>(piece.size());
+    } while (inflate(&stream, Z_NO_FLUSH) == Z_OK && stream.total_out <= kMostText);
     if (stream.total_out > kMostText) {
       throw ImageError(
           fmt::format("PNG decoder: a text or profile unpacks to more than {} bytes", kMostText));
@@ -120,7 +121,6 @@ class TextBudget {
   }
 
   std::size_t total_ = 0;
-  std::string scratch_;
 };
 
 // Pillow puts the first frame of an animation where its frame control says.

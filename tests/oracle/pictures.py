@@ -7,7 +7,6 @@ As a program it compares whole folders and their damaged copies, and prints the 
 import argparse
 import collections
 import hashlib
-import io
 import itertools
 import os
 import subprocess
@@ -17,7 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 
 BUILD = Path(os.environ.get("CLIPSWEEP_BUILD", Path(__file__).parents[2] / "build"))
 
@@ -39,8 +38,7 @@ def kind_of(path):
 def ours(paths, extra=()):
     """[(line, notes)] of dump_pixels --whole: ("ok W H SHA256", [..]) or ("refused: why", [])."""
     result = []
-    for some in itertools.batched(paths, 500) if hasattr(itertools, "batched") else [
-            paths[i:i + 500] for i in range(0, len(paths), 500)]:
+    for some in (paths[i:i + 500] for i in range(0, len(paths), 500)):
         process = subprocess.run([BUILD / "tests" / "dump_pixels", "--whole", *extra, *map(str, some)], capture_output=True)
         assert process.returncode == 0, process.stderr[-2000:]
         for line in process.stdout.decode("utf-8", "replace").splitlines():

@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
+import hostile_pictures
+import pictures
 from conftest import BUILD
 
 
@@ -142,3 +144,43 @@ def test_augmented_views(tmp_path):
     assert min(areas) > 0.49 and max(areas) <= 1 and np.std(areas) > 0.1
     assert 0.7 < min(aspects) < 0.85 and 1.2 < max(aspects) < 1.4
     assert 0.35 < np.mean(flips) < 0.65
+
+
+def test_every_kind_of_picture(tmp_path):
+    """What Pillow writes and what is made by hand: the same pixels, or a refusal by name where Pillow has none."""
+    rows = pictures.compare(pictures.write_all(tmp_path, sizes=((1, 1), (7, 5), (33, 31))))
+    print("\n" + pictures.table(rows))
+    for path, outcome, line, want in rows:
+        assert outcome != "other pixels", (path.name, line, want)
+        if outcome == "only we refuse":
+            assert "which is not read here" in line or "Pillow misreads" in line, (path.name, line)
+        if outcome == "only Pillow refuses":
+            assert pictures.kind_of(path) == "TIFF", (path.name, want)
+    counts = pictures.collections.Counter(outcome for _, outcome, _, _ in rows)
+    assert counts["same pixels"] > 1500
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_damaged_pictures_never_give_other_pixels(tmp_path, seed):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "damaged").mkdir()
+    whole = pictures.write_all(tmp_path / "whole", sizes=((33, 31),))
+    rows = pictures.compare(pictures.mutants(whole, tmp_path / "damaged", 1, seed))
+    print("\n" + pictures.table(rows))
+    assert [row for row in rows if row[1] == "other pixels"] == []
+
+
+def test_hostile_pictures_are_bounded(tmp_path):
+    """Small files that ask for much: a refusal or a picture, with memory that the picture accounts for."""
+    answers = {}
+    for name, path in hostile_pictures.write(tmp_path, large=False).items():
+        process = subprocess.run([BUILD / "tests" / "dump_pixels", "--whole", "--usage", path], capture_output=True, text=True)
+        assert process.returncode == 0, name
+        answer, usage = process.stdout.splitlines()
+        words = answer.split()
+        picture = 3 * int(words[1]) * int(words[2]) >> 20 if words[0] == "ok" else 0
+        assert int(usage.split()[1]) < picture + 1024, name
+        answers[name] = answer
+    for name in ("PNG, 3,000 texts of 1 MiB unpacked", "JPEG, 4,000 x 4,000, 5,000 scans", "GIF, claims 65,535 x 65,535",
+                 "TIFF, a tile of 65,536 x 65,536"):
+        assert answers[name].startswith("refused: "), (name, answers[name])
