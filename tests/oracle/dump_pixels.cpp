@@ -3,7 +3,8 @@
 // dump_pixels --view SEED N OUT IMAGE..: an augmented view instead, seeded by the picture's number,
 // with the crop and whether it was flipped in the line.
 // dump_pixels --whole IMAGE..: no file, but lines "ok WIDTH HEIGHT SHA256 NOTE.." of the decoded
-// pictures; with --usage before the images also the seconds and the largest memory so far, in MiB.
+// pictures; with --most N before the images no
+// more than N pixels, with --usage also the seconds and the largest memory so far, in MiB.
 #include <fmt/core.h>
 
 #include <chrono>
@@ -37,13 +38,14 @@ long LargestMemory() {
   return 0;
 }
 
-int Whole(const std::vector<std::string>& paths, bool usage) {
+int Whole(const std::vector<std::string>& paths, bool usage,
+          const clipsweep::DecodeLimits& limits) {
   for (const std::string& path : paths) {
     const double begin = Seconds();
     std::string line;
     try {
       const auto image =
-          clipsweep::DecodeImage(clipsweep::ReadFile(path, clipsweep::kMaxImageBytes));
+          clipsweep::DecodeImage(clipsweep::ReadFile(path, clipsweep::kMaxImageBytes), limits);
       clipsweep::Sha256 hash;
       hash.Update(std::as_bytes(std::span(image.rgb)));
       line = fmt::format("ok {} {} {}", image.width, image.height, hash.Hex());
@@ -66,7 +68,10 @@ int Whole(const std::vector<std::string>& paths, bool usage) {
 int main(int argc, char** argv) {
   if (std::string_view(argv[1]) == "--whole") {
     const bool usage = argc > 2 && std::string_view(argv[2]) == "--usage";
-    return Whole({argv + (usage ? 3 : 2), argv + argc}, usage);
+    const bool most = argc > 3 && std::string_view(argv[2]) == "--most";
+    clipsweep::DecodeLimits limits;
+    if (most) limits.max_pixels = std::atol(argv[3]);
+    return Whole({argv + (most ? 4 : usage ? 3 : 2), argv + argc}, usage, limits);
   }
   const bool view = std::string_view(argv[1]) == "--view";
   const int seed = view ? std::atoi(argv[2]) : 0;

@@ -153,7 +153,7 @@ def test_every_kind_of_picture(tmp_path):
     for path, outcome, line, want in rows:
         assert outcome != "other pixels", (path.name, line, want)
         if outcome == "only we refuse":
-            assert "which is not read here" in line or "Pillow misreads" in line, (path.name, line)
+            assert "which is not read here" in line or "Pillow misreads" in line or "is missing" in line, (path.name, line)
         if outcome == "only Pillow refuses":
             assert pictures.kind_of(path) == "TIFF", (path.name, want)
     counts = pictures.collections.Counter(outcome for _, outcome, _, _ in rows)
@@ -165,7 +165,7 @@ def test_damaged_pictures_never_give_other_pixels(tmp_path, seed):
     (tmp_path / "whole").mkdir()
     (tmp_path / "damaged").mkdir()
     whole = pictures.write_all(tmp_path / "whole", sizes=((33, 31),))
-    rows = pictures.compare(pictures.mutants(whole, tmp_path / "damaged", 1, seed))
+    rows = pictures.compare(pictures.mutants(whole, tmp_path / "damaged", 1, seed), 2_000_000)
     print("\n" + pictures.table(rows))
     assert [row for row in rows if row[1] == "other pixels"] == []
 
