@@ -320,6 +320,7 @@ void Trainer::GatherBlocks(const std::function<at::Tensor(const ClassBlock&)>& o
 std::vector<float> Trainer::GatherKeys() {
   const std::int64_t d = problem_.width;
   std::vector<float> keys;
+  keys.reserve(train_rows_.size() * static_cast<std::size_t>(d));
   GatherBlocks([](const ClassBlock& block) { return block.keys(); }, MostClasses() * slots_,
                [&](std::size_t b, const float* rows) {
                  for (std::int64_t c = bounds_[b]; c < bounds_[b + 1]; ++c, rows += slots_ * d) {

@@ -73,7 +73,7 @@ def test_two_subsets_far_apart(small, digits, tmp_path):
     arguments, folder = small
     cache = ["--alpha", "1000", "--beta", "5"]  # the keys alone decide
     found = run_ok("sweep", "--cache", folder / "train.h5", "--features", folder / "test.h5", "--text", folder / "text.h5",
-                   "--tune-on", "test", *cache, "--shots", "1", "--subset-seeds", "1:61", "--out", tmp_path / "s.h5",
+                   "--tune-on", "test", *cache, "--shots", "1", "--subset-seeds", "1:1001", "--out", tmp_path / "s.h5",
                    "--quiet", json_path=tmp_path / "s.json").json["cells"]
     found.sort(key=lambda cell: cell["test"]["top1"])
     seeds = f"{found[0]['subset_seed']},{found[-1]['subset_seed']}"
