@@ -62,10 +62,10 @@ void CmykRowToRgb(const std::uint8_t* cmyk, int width, std::uint8_t* rgb) {
 
 // A progressive file of a megabyte can ask for thousands of passes over a large picture. Encoders
 // write about ten (at most 64). A picture may have kMostScans passes, and all its passes together
-// may visit kMostVisits blocks of 8 x 8: 500 passes up to 34 million pixels of one component, 10
+// may visit kMostVisits blocks of 8 x 8: 500 passes up to 17 million pixels of one component, 16
 // over the largest picture with three.
 constexpr int kMostScans = 500;
-constexpr std::int64_t kMostVisits = std::int64_t{1} << 28;
+constexpr std::int64_t kMostVisits = std::int64_t{1} << 27;
 
 struct ScanLimit {
   jpeg_progress_mgr manager;
