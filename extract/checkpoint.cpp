@@ -57,6 +57,16 @@ std::optional<bool> ParseActivation(const std::string& text) {
       fmt::format("--activation: '{}' is none; use auto, quickgelu or gelu", Printable(text)));
 }
 
+// "model-00001-of-00003.safetensors"; one of one is the whole model.
+bool IsOneOfSeveral(const std::string& name) {
+  const std::size_t of = name.find("-of-");
+  if (of == std::string::npos) return false;
+  const std::size_t first = of + 4, last = name.find_first_not_of("0123456789", first);
+  const std::string number = name.substr(first, last - first);
+  const std::size_t digit = number.find_first_not_of('0');
+  return digit != std::string::npos && number.substr(digit) != "1";
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const std::filesystem::path& path, const CheckpointOptions& options)
@@ -71,6 +81,10 @@ Checkpoint::Checkpoint(const std::filesystem::path& path, const CheckpointOption
   config_ = ReadConfig(opened, options);
   weights_ = std::move(opened.weights);
   CheckTensors();
+  const bool has_vision = weights_->Has(kImageMark);
+  if (!has_vision || !weights_->Has(kTextMark)) {
+    Remark(fmt::format("{}: {}", path_.string(), OneEncoder(has_vision)));
+  }
 }
 
 void Checkpoint::Remark(const std::string& line) {
@@ -81,12 +95,11 @@ void Checkpoint::Remark(const std::string& line) {
 void Checkpoint::RefuseOthers(const Weights& file) const {
   const std::string other = OtherModel(file);
   if (!other.empty()) throw InputError(fmt::format("{}: {}", path_.string(), other));
-  if (file.Has(kTextMark) || file.Has(kImageMark)) return;
-  std::string shard = path_.filename().string();
-  if (const auto of = shard.find("-of-"); of != std::string::npos) {
+  if (IsOneOfSeveral(path_.filename().string())) {
     throw InputError(
         fmt::format("{}: is one shard of a model; give the folder, or its index", path_.string()));
   }
+  if (file.Has(kTextMark) || file.Has(kImageMark)) return;
   const std::string type = ModelType(ReadConfigBeside(path_, "config.json"));
   throw InputError(fmt::format(
       "{}: has no CLIP image and text encoder under open_clip's, OpenAI's or Hugging "
@@ -191,7 +204,6 @@ ModelConfig Checkpoint::ReadConfig(const OpenedWeights& opened, const Checkpoint
         "{}: heads are taken to be 64 channels wide, as OpenAI's; its {} beside it would say",
         shown, wanted_file));
   }
-  if (!has_text || !has_vision) Remark(fmt::format("{}: {}", shown, OneEncoder(has_vision)));
   const auto wanted = ParseActivation(options.activation);
   config.quick_gelu = wanted ? wanted : settings.quick_gelu;
   return config;

@@ -32,6 +32,7 @@ import torch  # noqa: E402
 
 PROGRAM_VERSION = "0.1.0"
 USER_BLOCK = 512
+LEAST_NORM = 1e-6  # as in common/feature_file.h
 OFFICIAL_TEXT = "clip_weights.pt"
 
 
@@ -309,6 +310,9 @@ def main():
         kept = remap[labels] >= 0
         if not kept.any():
             raise BadInput(f"{args.dir}: {name} has no row of the {len(index)} classes that are kept")
+        short = np.flatnonzero(kept & (np.linalg.norm(features.astype(np.float64), axis=1) < LEAST_NORM))
+        if len(short) > 0:
+            raise BadInput(f"{path}: row {short[0]} is zero or nearly so")
         write_features(args.out / f"{name}.h5", features[kept], remap[labels][kept], names, name, made_from(path))
 
     put("cache", keys, key_labels, keys_path)

@@ -398,10 +398,10 @@ PIXELS = {"crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "do_
 
 @pytest.fixture(scope="session")
 def small_clip(tmp_path_factory):
-    """A CLIPModel of transformers, 16 wide, on pictures of 32 pixels; tests copy the folder."""
+    """A CLIPModel of transformers, 64 wide, on pictures of 32 pixels; tests copy the folder."""
     from transformers import CLIPConfig, CLIPModel
     torch.manual_seed(0)
-    part = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1, "projection_dim": 8}
+    part = {"hidden_size": 64, "intermediate_size": 32, "num_attention_heads": 1, "num_hidden_layers": 1, "projection_dim": 8}
     config = CLIPConfig(text_config=dict(part), vision_config=dict(part, patch_size=16, image_size=32), projection_dim=8)
     folder = tmp_path_factory.mktemp("small") / "clip"
     CLIPModel(config).half().save_pretrained(folder)

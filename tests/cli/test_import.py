@@ -286,7 +286,7 @@ def test_what_cannot_be_converted(tmp_path, script, state):
     whole = (tmp_path / "whole.pt").read_bytes()
     refused(whole[:len(whole) // 2], "broke off")
     refused(b"<html>", "no pickle")
-    refused(b"\x80\x02}q\x00.", "no state dict")
+    refused(b"\x80\x02}q\x00.", "cannot be read")
     refused(b"\x80\x02" + b"\xff" * 40, "cannot be read")
     refused([1, 2], "holds a list")
     refused({"epoch": 3, "lr": 0.1}, "epoch, lr", "--key")

@@ -234,7 +234,7 @@ def test_bad_input_gets_one_line(demo, tmp_path, options):
         fails(3, "spoiled.h5", "label -1", "outside", change=put("labels", 7, -1), what=what)
     fails(3, "spoiled.h5", "'4'", change=without_class)
     fails(3, "spoiled.h5", "wide", change=narrow, what="test")
-    fails(3, "spoiled.h5", "class 3 is '4' against '3'", change=names(*digits[:3], "4", "3", *digits[5:]), what="test")
+    fails(3, "spoiled.h5", "'X'", "--classnames", change=names(*digits[:4], "X", *digits[5:]), what="test")
     fails(3, "spoiled.h5", "'4'", change=names(*digits[:4], "X", *digits[5:]), what="text")  # found by name, not place
     fails(3, "--beta", "step", grid=["--alpha", "1:2:0.1", "--beta", "1:2:0"])
     fails(3, "--alpha", "backwards", grid=["--alpha", "3:2:0.1", "--beta", "1:2:0.5"])

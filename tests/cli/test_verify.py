@@ -125,7 +125,7 @@ def test_repair_computes_only_what_is_damaged(digits, tmp_path, np_, options):
     assert bad.read_bytes() == whole.read_bytes() and result.json["identical"]
     assert 0 < result.json["shards_computed"] < result.json["shards"] == 20
     assert "'features' rows" in result.json["damage"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.h5", "r.json", "whole.h5"]
+    assert sorted(p.name for p in tmp_path.iterdir() if p.suffix != ".times") == ["bad.h5", "r.json", "whole.h5"]
     again = run_ok(*repair, np=np_)
     assert "whole" in again.out
 
