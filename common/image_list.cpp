@@ -162,9 +162,10 @@ void Fingerprint(ImageList& list) {
 ImageList ReadImageList(const fs::path& root, const fs::path& list_file,
                         const std::vector<std::string>& classes) {
   if (std::error_code code; !fs::is_directory(root, code)) {
-    throw InputError(fmt::format("{}: image folder does not exist{}; check its name",
-                                 Printable(root.string()),
-                                 code ? " (" + code.message() + ")" : ""));
+    const bool is_closed = code == std::errc::permission_denied;
+    throw InputError(
+        fmt::format("{}: image folder {}; check its name", Printable(root.string()),
+                    is_closed ? "cannot be opened: permission denied" : "does not exist"));
   }
   ImageList list;
   list.root = root;

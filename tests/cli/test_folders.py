@@ -4,9 +4,11 @@ import hashlib
 import io
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 
 import h5py
 import jsonschema
@@ -261,26 +263,32 @@ def test_special_files_of_other_names(folder, tmp_path):
     assert extract(root, tmp_path).json["skipped_files"] == {"special file": 1, ".txt": 1}
 
 
+@pytest.fixture
+def open_folder():
+    """A folder that any user may go into, unlike tmp_path."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield pathlib.Path(name)
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(PROGRAM)]
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
-def test_without_permission(folder, tmp_path):
+def test_without_permission(folder, open_folder):
     """As another user: pictures and folders that may not be opened."""
-    root = folder("cat/1.png", "cat/secret.png", "cat/deep/2.png", "dog/1.png", "dog/unknown")
-    model = tmp_path / "model.safetensors"
-    shutil.copy(DEMO_MODEL, model)
-    out = tmp_path / "out"
-    out.mkdir(mode=0o777)
-    out.chmod(0o777)
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.geteuid() and path.stat().st_mode & 0o5 != 0o5 and path != path.parent:
-            path.chmod(path.stat().st_mode | 0o5)
-    probe = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(PROGRAM), "--version"], capture_output=True)
-    if probe.returncode == 126 or probe.returncode == 127:
+    if subprocess.run([*NOBODY, "--version"], capture_output=True).returncode in (126, 127):
         pytest.skip("the program may not be run by another user here")
+    folder("cat/1.png", "cat/secret.png", "cat/deep/2.png", "dog/1.png", "dog/unknown")
+    root, out, model = (open_folder / name for name in ("images", "out", "model.safetensors"))
+    shutil.copytree(folder.root, root)
+    shutil.copy(DEMO_MODEL, model)
+    out.mkdir()
+    out.chmod(0o777)
 
     def as_nobody(*options):
-        return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(PROGRAM), "extract", "--quiet", "--model",
-                               str(model), "--images", str(root), "--out", str(out / "f.h5"), *options],
-                              capture_output=True, text=True, timeout=60)
+        arguments = ["extract", "--quiet", "--model", model, "--images", root, "--out", out / "f.h5", *options]
+        return subprocess.run([*NOBODY, *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
     (root / "cat/secret.png").chmod(0)
     (root / "dog/unknown").chmod(0)
