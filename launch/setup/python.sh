@@ -8,11 +8,11 @@ wants_cuda() {  # CMake options
 
 requirements_of() { case "$1" in libtorch) echo launch/requirements.txt ;; *) echo "launch/requirements-$1.txt" ;; esac; }
 
-# A requirements file with those that it names.
+# What a requirements file and those that it names ask for.
 expanded() {
   local line
   while IFS= read -r line; do
-    case "$line" in "-r "*) expanded "launch/${line#-r }" ;; *) printf '%s\n' "$line" ;; esac
+    case "$line" in "#"*|"") ;; "-r "*) expanded "launch/${line#-r }" ;; *) printf '%s\n' "$line" ;; esac
   done < "$1"
 }
 
