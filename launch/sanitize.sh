@@ -34,6 +34,9 @@ for preset in "$@"; do
   ! grep -q '^-- C++ tests: left out' "$folder/configure.log" \
     || fail "GoogleTest is missing; run launch/setup.sh --tests, or install it (on Debian and Ubuntu: libgtest-dev)"
   build_target "$folder" unit_tests
-  "$folder/tests/unit_tests" --gtest_brief=1
+  # Hundreds of problems counted by one thread after another tell ThreadSanitizer nothing.
+  filter='*'
+  [ "$preset" != tsan ] || filter='-RandomProblems.*:StretchedKeys.*:Reference.*'
+  "$folder/tests/unit_tests" --gtest_brief=1 --gtest_filter="$filter"
   echo "sanitize: $preset passed"
 done
