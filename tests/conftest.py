@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -174,6 +175,26 @@ def program_is_built():
         pytest.fail(f"{PROGRAM} is not built; run launch/setup.sh --tests")
     if shutil.which("mpirun") is None:
         pytest.fail("mpirun is not installed; run launch/setup.sh")
+
+
+def living(mark):
+    """Processes whose command line has `mark`, zombies left aside."""
+    found = []
+    for pid in subprocess.run(["pgrep", "-f", "--", str(mark)], capture_output=True, text=True).stdout.split():
+        try:
+            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            found.append(int(pid))
+    return found
+
+
+def wait_until_gone(mark, seconds=60):
+    deadline = time.time() + seconds
+    while living(mark) and time.time() < deadline:
+        time.sleep(0.02)
+    assert living(mark) == []
 
 
 def reseal(path, change):

@@ -5,14 +5,13 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 
 import h5py
 import jsonschema
 import numpy as np
 import pytest
 
-from conftest import DEMO_TEMPLATES, ROOT, command_line, mpi_environment, run, run_ok, study_arguments
+from conftest import DEMO_TEMPLATES, ROOT, command_line, mpi_environment, run, run_ok, study_arguments, wait_until_gone
 from test_commands import sha256
 
 
@@ -275,8 +274,8 @@ def test_killed_at_any_point_it_goes_on(digits, study, tmp_path):
             os.killpg(job.pid, signal.SIGKILL)
             job.wait()
             subprocess.run(["pkill", "-KILL", "-f", "--", str(out)])
+            wait_until_gone(out)
             kills += 1
-            time.sleep(0.1)
     run_ok(*arguments)
     assert kills >= 2 and (out / "results.json").read_bytes() == whole
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import import_tip_adapter as importer
-from conftest import DEMO_MODEL, command_line, mpi_environment, run_ok
+from conftest import DEMO_MODEL, command_line, living, mpi_environment, run_ok, wait_until_gone  # noqa: F401
 
 
 def sha256(path):
@@ -19,19 +19,6 @@ def start(arguments, np):
     """The job in a session of its own; its output is dropped."""
     return subprocess.Popen(command_line(arguments, np), env=mpi_environment(), stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-def living(mark):
-    """Processes whose command line has `mark`, zombies left aside."""
-    found = []
-    for pid in subprocess.run(["pgrep", "-f", "--", str(mark)], capture_output=True, text=True).stdout.split():
-        try:
-            state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if state != "Z":
-            found.append(int(pid))
-    return found
 
 
 def rank_of(pid):
@@ -53,13 +40,6 @@ def ranks_of(mark):
         if name == "clipsweep":
             found[rank_of(pid) or 0] = pid
     return found
-
-
-def wait_until_gone(mark, seconds=10):
-    deadline = time.time() + seconds
-    while living(mark) and time.time() < deadline:
-        time.sleep(0.02)
-    assert living(mark) == []
 
 
 def write_problem(folder, seed, classes, shots, width, samples, spreads, shift):
