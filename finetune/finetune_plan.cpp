@@ -147,7 +147,10 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
     throw InputError("--learn beta: starts at a beta above 0, this is 0");
   }
   if (config.select == Select::kVal && plan.tuned_on == "none") plan.tuned_on = "val";
-  if (config.select == Select::kTest) plan.tuned_on = "test";
+  const auto selected = plan.made_from.find("select_sha256");
+  const bool on_test =
+      selected != plan.made_from.end() && selected->second == plan.made_from.at("features_sha256");
+  if (config.select == Select::kTest || on_test) plan.tuned_on = "test";
   const auto set = [&](const char* name, auto value) {
     plan.made_from[name] = fmt::format("{}", value);
   };

@@ -111,7 +111,11 @@ std::vector<std::int64_t> ReadTuning(const SweepConfig& config, SweepPlan& plan)
                     "keys; give others, or --tune-on split",
                     config.tune_on));
   }
-  if (tune.content_sha256 == plan.made_from["features_sha256"] && !may_overlap) {
+  if (tune.content_sha256 == plan.made_from["features_sha256"]) {
+    if (may_overlap) {
+      plan.tuned_on = "test";  // whatever it was given as
+      return {};
+    }
     throw InputError(fmt::format(
         "{}: --tune-on holds the same images as --features; give other images, or --tune-on test",
         config.tune_on));
