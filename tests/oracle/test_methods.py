@@ -244,4 +244,4 @@ def test_an_exported_adapter_in_the_official_formula(real, caltech, tmp_path):
     spoiled.write_bytes((tmp_path / "a.h5").read_bytes()[:-1])
     script[2] = spoiled
     wrong = subprocess.run([*script, tmp_path / "b.pt"], capture_output=True, text=True)
-    assert wrong.returncode == 1 and "spoiled.h5" in wrong.stderr and "Traceback" not in wrong.stderr
+    assert wrong.returncode == 3 and "spoiled.h5" in wrong.stderr and "Traceback" not in wrong.stderr
