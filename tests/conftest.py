@@ -1,4 +1,5 @@
 """What all Python tests share: the program, mpirun, the demo's digits and, where present, real data."""
+import fcntl
 import hashlib
 import json
 import os
@@ -195,6 +196,21 @@ def wait_until_gone(mark, seconds=60):
     while living(mark) and time.time() < deadline:
         time.sleep(0.02)
     assert living(mark) == []
+
+
+def wait_until_free(folder, seconds=60):
+    """Until no output below `folder` is locked: a killed process gives its locks back only once all its threads have ended."""
+    deadline = time.time() + seconds
+    for lock in pathlib.Path(folder).rglob("*.lock"):
+        while time.time() < deadline:
+            try:
+                with open(lock) as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except FileNotFoundError:
+                break
+            except BlockingIOError:
+                time.sleep(0.02)
 
 
 def reseal(path, change):

@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from conftest import DEMO_TEMPLATES, ROOT, command_line, mpi_environment, run, run_ok, study_arguments, wait_until_gone
+from conftest import DEMO_TEMPLATES, ROOT, command_line, mpi_environment, run, run_ok, study_arguments, wait_until_free
 from test_commands import sha256
 
 
@@ -274,7 +274,7 @@ def test_killed_at_any_point_it_goes_on(digits, study, tmp_path):
             os.killpg(job.pid, signal.SIGKILL)
             job.wait()
             subprocess.run(["pkill", "-KILL", "-f", "--", str(out)])
-            wait_until_gone(out)
+            wait_until_free(out)
             kills += 1
     run_ok(*arguments)
     assert kills >= 2 and (out / "results.json").read_bytes() == whole

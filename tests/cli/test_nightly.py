@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, ROOT, command_line, mpi_environment, run, run_ok, study_arguments, wait_until_gone
+from conftest import BUILD, ROOT, command_line, mpi_environment, run, run_ok, study_arguments, wait_until_free
 from test_report import open_in_browser
 
 FAULTY = BUILD / "tests" / "faulty_clipsweep"
@@ -160,7 +160,7 @@ def test_a_killed_night_is_a_row_of_the_next(digits, folder, tmp_path):
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
     subprocess.run(["pkill", "-KILL", "-f", "--", str(folder)])
-    wait_until_gone(folder)
+    wait_until_free(folder)
     assert nights(folder) == ["ok", "running"]
     result = run_ok(*nightly(digits, folder), np=2, json_path=tmp_path / "n.json").json
     assert nights(folder) == ["ok", "failed", "ok"] and result["abandoned"] == 1

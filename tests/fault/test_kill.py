@@ -7,8 +7,8 @@ import time
 import h5py
 import pytest
 
-from conftest import DEMO_MODEL, DEMO_TEMPLATES, command_line, run, run_ok
-from kills import long_list, long_sweep, sha256, start, wait_until_gone  # noqa: F401
+from conftest import DEMO_MODEL, DEMO_TEMPLATES, command_line, run, run_ok, wait_until_free
+from kills import long_list, long_sweep, sha256, start  # noqa: F401
 
 
 def arguments(digits, long_list, out):
@@ -34,7 +34,7 @@ def test_killed_after_the_first_shard(digits, long_list, undisturbed, tmp_path, 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     subprocess.run(["pkill", "-9", "-f", str(out)])  # ranks that mpirun had put in sessions of their own
-    wait_until_gone(out)
+    wait_until_free(tmp_path)
     assert not out.exists() and list(parts.glob("*.h5")), "the kill came too late to test anything"
     result = run_ok(*arguments(digits, long_list, out), np=after, json_path=tmp_path / "e.json")
     assert result.json["shards_reused"] >= 1 and result.json["shards_computed"] >= 1
@@ -130,7 +130,7 @@ def test_a_killed_sweep_is_taken_up(long_sweep, tmp_path, before, after, partiti
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     subprocess.run(["pkill", "-9", "-f", "--", f"--out {out}"])
-    wait_until_gone(f"--out {out}")
+    wait_until_free(tmp_path)
     assert not out.exists() and list(parts.glob("*.h5")), "the kill came too late to test anything"
     refused = run(*long_sweep, "--out", out)
     assert refused.code == 3 and "--resume" in refused.err
@@ -167,7 +167,7 @@ def test_an_experiment_goes_on_over_what_others_left(long_sweep, digits, tmp_pat
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         subprocess.run(["pkill", "-9", "-f", "--", f"--run {run_folder}"])
-        wait_until_gone(f"--run {run_folder}")
+        wait_until_free(run_folder)
     run_ok(*arguments, run_folder, np=3)
     assert {path.name: sha256(path) for path in run_folder.glob("*.h5")} == whole
     assert not list(run_folder.glob("*.parts"))
