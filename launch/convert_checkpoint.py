@@ -15,11 +15,13 @@ import json
 import os
 import pathlib
 import re
+import sys
 import struct
 import zipfile
 
-import script_tools
-from script_tools import BadInput
+sys.dont_write_bytecode = True  # nothing is written beside the scripts
+import script_tools  # noqa: E402
+from script_tools import BadInput  # noqa: E402
 
 script_tools.require(__name__, "torch", "safetensors")
 import torch  # noqa: E402

@@ -13,9 +13,11 @@ import argparse
 import hashlib
 import json
 import pathlib
+import sys
 
-import script_tools
-from script_tools import BadInput
+sys.dont_write_bytecode = True  # nothing is written beside the scripts
+import script_tools  # noqa: E402
+from script_tools import BadInput  # noqa: E402
 
 script_tools.require(__name__, "h5py", "numpy", "torch", "safetensors")
 import h5py  # noqa: E402
