@@ -12,6 +12,7 @@
 #include <map>
 #include <mutex>
 
+#include "common/descriptor.h"
 #include "common/error.h"
 #include "common/file_system.h"
 #include "common/signals.h"
@@ -26,22 +27,6 @@ int g_readers = 1;
 fs::path FolderOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
-
-class Descriptor {
- public:
-  // Does not wait for the writer of a pipe.
-  explicit Descriptor(const fs::path& path)
-      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 struct Source {
   int descriptor;

@@ -1,6 +1,5 @@
 #include "common/folder_scan.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <string>
 #include <system_error>
 
+#include "common/descriptor.h"
 #include "common/error.h"
 #include "common/image_kind.h"
 #include "common/liveness.h"
@@ -36,11 +36,10 @@ Error FolderError(const fs::path& folder, int code) {
 
 // No value: the file cannot be opened or read.
 std::optional<std::string> FirstBytes(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) return std::nullopt;
+  const Descriptor file(path);
+  if (file.get() < 0) return std::nullopt;
   std::string bytes(kFirstBytes, '\0');
-  const ssize_t got = ::read(file, bytes.data(), bytes.size());
-  ::close(file);
+  const ssize_t got = ::read(file.get(), bytes.data(), bytes.size());
   if (got < 0) return std::nullopt;
   bytes.resize(static_cast<std::size_t>(got));
   return bytes;

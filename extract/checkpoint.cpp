@@ -14,6 +14,7 @@
 #include "extract/model_settings.h"
 #include "extract/other_models.h"
 #include "extract/sharded_safetensors.h"
+#include "extract/wrapped_names.h"
 
 namespace clipsweep {
 namespace {
@@ -72,9 +73,13 @@ bool IsOneOfSeveral(const std::string& name) {
 Checkpoint::Checkpoint(const std::filesystem::path& path, const CheckpointOptions& options)
     : path_(path) {
   const FileKind kind = TellFileKind(path);
-  sha256_ = kind == FileKind::kSafetensorsIndex ? ShardsSha256(path) : FileSha256(path);
+  // An archive is opened only once its hash is known; what is wrong with another file's header is
+  // said before gigabytes are hashed.
+  if (kind == FileKind::kTorchScript) sha256_ = FileSha256(path);
   const bool published = !ModelOfPublishedArchive(sha256_).empty();
   OpenedWeights opened = OpenWeights(path, kind, published || options.trusted);
+  if (kind == FileKind::kSafetensors) sha256_ = FileSha256(path);
+  if (kind == FileKind::kSafetensorsIndex) sha256_ = ShardsSha256(path);
   form_ = opened.form;
   for (const std::string& line : opened.remarks) Remark(line);
   RefuseOthers(*opened.weights);
@@ -101,6 +106,11 @@ void Checkpoint::RefuseOthers(const Weights& file) const {
   }
   if (file.Has(kTextMark) || file.Has(kImageMark)) return;
   const std::string type = ModelType(ReadConfigBeside(path_, "config.json"));
+  if (const std::vector<std::string> prefixes = PrefixesOf(file); !prefixes.empty()) {
+    throw InputError(fmt::format("{}: names of CLIP's tensors begin with '{}'; take that off: {}",
+                                 path_.string(), Printable(fmt::format("{}", fmt::join(prefixes, "' or '"))),
+                                 ConvertCommand(path_, prefixes.front())));
+  }
   throw InputError(fmt::format(
       "{}: has no CLIP image and text encoder under open_clip's, OpenAI's or Hugging "
       "Face's tensor names{}; give a CLIP checkpoint",

@@ -103,6 +103,7 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
         FindDuplicates(file.Texts(kImageHashes), file.Int32s("labels"), file.Texts("paths"));
   }
   result.left_out = plan.list.left_out;
+  result.model_remarks = plan.checkpoint->remarks();
   result.classes_without_images =
       ClassesWithoutImages(file.Int32s("labels"), plan.list.classes.size());
   return result;

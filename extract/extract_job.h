@@ -65,6 +65,7 @@ struct ExtractResult {
   std::string sha256;           // of the file's sealed bytes
   LeftOut left_out;             // of the image folder
   std::int64_t classes_without_images = 0;
+  std::vector<std::string> model_remarks;  // what is odd about the checkpoint
 };
 
 // model, model_sha256, preprocess, activation, precision: what features of this checkpoint say of

@@ -55,7 +55,7 @@ bool HasString(std::string_view pickle, std::string_view text) {
     if (HasString(pickle, key)) found.emplace_back(key);
   }
   const std::string what =
-      found.empty() ? "a pickle of torch.save (a state dict)"
+      found.empty() ? "a pickle of torch.save"
                     : fmt::format("a training checkpoint, a pickle of torch.save (with {})",
                                   fmt::join(found, ", "));
   Refuse(path, fmt::format("is {}; pickles can run code and are not opened. Convert it: {}", what,
@@ -225,14 +225,17 @@ FileKind TellFileKind(const fs::path& path) {
   return FileKind::kSafetensors;
 }
 
-std::string ConvertCommand(const fs::path& path) {
+std::string ConvertCommand(const fs::path& path, const std::string& prefix) {
   std::string name = path.filename().string();
   for (const char* ending : {".index.json", ".bin", ".tar", ".pth", ".ckpt", ".pt"}) {
     if (name.ends_with(ending)) name.erase(name.size() - std::strlen(ending));
   }
   if (name == "pytorch_model") name = "model";
   if (name == "open_clip_pytorch_model") name = "open_clip_model";
-  return Printable(fmt::format("launch/convert_checkpoint.py {} --out {}", Quoted(path.string()),
+  if (name.ends_with(".safetensors")) name = "clip-" + name.substr(0, name.rfind('.'));
+  const std::string take_off = prefix.empty() ? "" : " --prefix " + Quoted(prefix);
+  return Printable(fmt::format("launch/convert_checkpoint.py {}{} --out {}", Quoted(path.string()),
+                               take_off,
                                Quoted((path.parent_path() / (name + ".safetensors")).string())));
 }
 

@@ -16,8 +16,9 @@ enum class FileKind { kSafetensors, kSafetensorsIndex, kTorchScript };
 // that are met in place of a checkpoint.
 FileKind TellFileKind(const std::filesystem::path& path);
 
-// "launch/convert_checkpoint.py a/pytorch_model.bin --out a/model.safetensors", for a shell.
-std::string ConvertCommand(const std::filesystem::path& path);
+// "launch/convert_checkpoint.py a/pytorch_model.bin --out a/model.safetensors", for a shell; with
+// `prefix`, the beginning of tensors' names that is to be left off.
+std::string ConvertCommand(const std::filesystem::path& path, const std::string& prefix = "");
 
 // "has 100000000 of 255827503 bytes (100 MB of 256 MB); the download broke off, fetch it again".
 std::string BrokenOff(std::uint64_t has, std::uint64_t whole);

@@ -1,6 +1,5 @@
 #include "extract/read_picture.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "common/descriptor.h"
 #include "common/error.h"
 #include "common/folder_scan.h"
 #include "common/log.h"
@@ -17,20 +17,6 @@ namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::string TextOf(int code) { return std::generic_category().message(code); }
 
@@ -71,7 +57,7 @@ std::string ReadPicture(const fs::path& path) {
   if (::stat(path.c_str(), &info) != 0) Fail(path, "cannot be opened", errno);
   RefuseUnlessFile(info);
   // Should it have become a pipe meanwhile, this does not wait.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const Descriptor file(path);
   if (file.get() < 0 || ::fstat(file.get(), &info) != 0) Fail(path, "cannot be opened", errno);
   RefuseUnlessFile(info);
   RefuseLarge(static_cast<std::size_t>(info.st_size));

@@ -99,6 +99,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
   result.templates = static_cast<std::int64_t>(plan.templates.size());
   result.width = width;
   result.shared_names = plan.names.Shared();
+  result.model_remarks = plan.checkpoint->remarks();
   result.reused_output = output.up_to_date;
   if (!output.up_to_date) {
     const std::int64_t items = (classes + kClassesPerItem - 1) / kClassesPerItem;

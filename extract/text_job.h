@@ -30,6 +30,7 @@ struct TextResult {
   bool reused_output = false;
   std::string sha256;
   std::map<std::string, std::vector<std::string>> shared_names;  // name -> the classes that have it
+  std::vector<std::string> model_remarks;                        // what is odd about the checkpoint
 };
 
 // What the file would be made from. Throws InputError.

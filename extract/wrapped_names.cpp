@@ -40,6 +40,24 @@ std::optional<std::string> WrapperOf(const Weights& weights) {
   return std::nullopt;
 }
 
+std::vector<std::string> PrefixesOf(const Weights& weights) {
+  // Hugging Face's names, whose ends are open_clip's, come first.
+  constexpr std::string_view kMarks[] = {
+      "text_model.embeddings.token_embedding.weight",
+      "vision_model.embeddings.patch_embedding.weight", "token_embedding.weight",
+      "visual.conv1.weight"};
+  std::set<std::string> found;
+  for (const std::string& name : weights.Names()) {
+    for (const std::string_view mark : kMarks) {
+      if (!name.ends_with(mark)) continue;
+      const std::string prefix = name.substr(0, name.size() - mark.size());
+      if (prefix.ends_with('.')) found.insert(prefix);
+      break;
+    }
+  }
+  return {found.begin(), found.end()};
+}
+
 UnwrappedWeights::UnwrappedWeights(std::unique_ptr<Weights> inner,
                                    const std::filesystem::path& path)
     : inner_(std::move(inner)) {

@@ -17,6 +17,10 @@ std::string Unwrapped(const std::string& name);
 // A wrapped name among these weights, for a message; nothing when none is.
 std::optional<std::string> WrapperOf(const Weights& weights);
 
+// What stands before the names of CLIP's own tensors, as 'student.'; more than one where there are
+// several models, none where there is no such tensor. Call it where no name is CLIP's as it is.
+std::vector<std::string> PrefixesOf(const Weights& weights);
+
 class UnwrappedWeights final : public Weights {
  public:
   // Throws InputError when two names become one; `path` is for its message.

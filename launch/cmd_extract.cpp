@@ -79,6 +79,7 @@ class ExtractCommand final : public Command {
                     {{"pictures", result.duplicates.pictures},
                      {"across_classes", result.duplicates.across_classes}}},
                    {"classes_without_images", result.classes_without_images},
+                   {"model_remarks", result.model_remarks},
                    {"sha256", result.sha256}};
     if (result.duplicates.pictures > 0) {
       output.json["duplicates"]["example"] = {result.duplicates.example.first,

@@ -47,6 +47,7 @@ class TextCommand final : public Command {
                    {"templates", result.templates},
                    {"width", result.width},
                    {"up_to_date", result.reused_output},
+                   {"model_remarks", result.model_remarks},
                    {"sha256", result.sha256}};
     if (!result.shared_names.empty()) output.json["shared_names"] = result.shared_names;
     return output;

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Turn a pickle of torch.save into safetensors, which clipsweep reads.
+"""Turn a pickle of torch.save, or safetensors under other names, into safetensors that clipsweep reads.
 
     launch/convert_checkpoint.py pytorch_model.bin --out model.safetensors
     launch/convert_checkpoint.py epoch_32.pt --out clip/open_clip_model.safetensors
     launch/convert_checkpoint.py last.ckpt --prefix student. --out model.safetensors
 
 FILE is a state dict, a training checkpoint that holds one (open_clip, Lightning), or the index of one in parts
-(pytorch_model.bin.index.json). It is read with weights_only: no code in it runs. Names lose what wraps them ("module.",
+(pytorch_model.bin.index.json), or safetensors whose names --prefix takes a beginning off. A pickle is read with weights_only: no code in it runs. Names lose what wraps them ("module.",
 "_orig_mod.", "model.", "clip."), optimizers and everything else that is no tensor of the model are left out, tensors keep
 their type. open_clip_config.json beside FILE goes into the metadata; config.json and the preprocessor's must be beside --out.
 """
@@ -25,7 +25,7 @@ from script_tools import BadInput  # noqa: E402
 
 script_tools.require(__name__, "torch", "safetensors")
 import torch  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 CONTAINERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights", "params", "ema", "model_ema",
               "state_dict_ema", "ema_state_dict")
@@ -33,6 +33,11 @@ INSERTED = {"module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_
 # A tensor of each encoder: Hugging Face's names, whose ends hold the other form's, first.
 MARKS = ("text_model.embeddings.token_embedding.weight", "vision_model.embeddings.patch_embedding.weight",
          "token_embedding.weight", "visual.conv1.weight")
+
+
+def is_safetensors(path):
+    with open(path, "rb") as file:
+        return file.read(9)[7:] == b"\0{"
 
 
 def load(path):
@@ -50,8 +55,8 @@ def load(path):
                            "--trust-checkpoint if you trust where it comes from")
         if "data.pkl" not in names:
             raise BadInput(f"{path}: is a zip archive that torch.save did not write")
-    elif start[8:9] == b"{":
-        raise BadInput(f"{path}: is safetensors already; give it to clipsweep as it is")
+    elif is_safetensors(path):
+        return load_safetensors(path)
     elif not (start[:1] == b"\x80" and start[1:2] in b"\2\3\4\5"):
         raise BadInput(f"{path}: is no pickle of torch.save; fetch the checkpoint again")
     try:
@@ -62,6 +67,13 @@ def load(path):
         if found:
             raise BadInput(f"{path}: holds a {found[1]}, which only unpickling that can run code would read; save its "
                            "state dict alone where it was made: torch.save(model.state_dict(), FILE)") from error
+        raise BadInput(f"{path}: cannot be read: {script_tools.first_line(error)}; fetch it again") from error
+
+
+def load_safetensors(path):
+    try:
+        return load_file(path)
+    except Exception as error:  # not one kind of its own
         raise BadInput(f"{path}: cannot be read: {script_tools.first_line(error)}; fetch it again") from error
 
 
@@ -210,9 +222,12 @@ def main():
     for name, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
             raise BadInput(f"{args.file}: tensor {name} is sparse, quantised or empty of data; save plain tensors")
+    wrapped = set(tensors)
     tensors = plain_names(args.file, tensors)
     prefix = args.prefix if args.prefix is not None else find_prefix(args.file, tensors)
     kept = {name[len(prefix):]: value for name, value in tensors.items() if name.startswith(prefix)}
+    if not prefix and set(tensors) == wrapped and is_safetensors(args.file):
+        raise BadInput(f"{args.file}: is safetensors already; give it to clipsweep as it is")
     if not kept:
         raise BadInput(f"{args.file}: no tensor's name begins with {prefix!r}")
     outside = sorted(name for name in tensors if not name.startswith(prefix))

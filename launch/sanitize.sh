@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the unit tests with sanitizers and runs them: AddressSanitizer with UBSan, then ThreadSanitizer.
+# Builds tests with sanitizers and runs them: all unit tests with AddressSanitizer and UBSan, then those of what
+# runs on several threads with ThreadSanitizer.
 #
 #   launch/sanitize.sh [asan] [tsan]
 #
@@ -7,15 +8,17 @@
 # What it builds, and its logs, are in build-asan/ and build-tsan/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-case "${1:-}" in -h|--help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case "${1:-}" in -h|--help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 fail() { printf 'sanitize: %s\n' "$*" >&2; exit 1; }
 again=launch/sanitize.sh build=""
 . launch/setup/packages.sh
 . launch/setup/python.sh
 . launch/setup/build.sh
+. launch/setup/parts.sh
 
 [ $# -gt 0 ] || set -- asan tsan
+parts_begin
 for preset in "$@"; do
   [ "$preset" = asan ] || [ "$preset" = tsan ] || { echo "sanitize: '$preset' is none of asan, tsan" >&2; exit 2; }
 done
@@ -33,10 +36,11 @@ for preset in "$@"; do
     || fail "configuring failed: $(configure_failure "$folder/configure.log"); the whole log is $folder/configure.log"
   ! grep -q '^-- C++ tests: left out' "$folder/configure.log" \
     || fail "GoogleTest is missing; run launch/setup.sh --tests, or install it (on Debian and Ubuntu: libgtest-dev)"
-  build_target "$folder" unit_tests
-  # Hundreds of problems counted by one thread after another tell ThreadSanitizer nothing.
-  filter='*'
-  [ "$preset" != tsan ] || filter='-RandomProblems.*:StretchedKeys.*:Reference.*'
-  "$folder/tests/unit_tests" --gtest_brief=1 --gtest_filter="$filter"
+  programs=(thread_tests)
+  [ "$preset" != asan ] || programs+=(unit_tests)
+  for program in "${programs[@]}"; do
+    part "$preset: build $program" build_target "$folder" "$program"
+    part "$preset: $program" "$folder/tests/$program" --gtest_brief=1
+  done
   echo "sanitize: $preset passed"
 done

@@ -1,23 +1,38 @@
 #!/usr/bin/env bash
-# Sets up, then runs every test: unit and MPI (ctest), then oracle, cli and fault (pytest). Prints what was
-# skipped and why, and fails if a test has written outside build folders. Options are those of launch/setup.sh.
-# CLIPSWEEP_TEST_DATA: a folder with imagenette/, photos/, badimages/ and caltech101-rn50/; tests that need it
-# skip where it is absent. What tests alone want and is not here (clang, GoogleTest, a browser ..) makes them skip.
+# Sets up, then runs every test: unit and MPI (ctest), then oracle, cli and fault (pytest, several at a time).
+#
+#   launch/test.sh [--full] [options of launch/setup.sh]
+#
+# --full: every case at full counts, an hour and more; without it, samples of the long ones.
+# Prints what was skipped and why, and how long each part took; fails if a test has written outside build folders.
+# Environment: CLIPSWEEP_TEST_DATA, a folder with imagenette/, photos/, badimages/ and caltech101-rn50/; tests that
+# need it skip where it is absent. What tests alone want and is not here (clang, GoogleTest, a browser ..) makes them
+# skip. JOBS: how many tests run at a time (one more than there are cores).
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-case "${1:-}" in -h|--help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case "${1:-}" in -h|--help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 . launch/mpi_env.sh
 . launch/setup/tree.sh
+. launch/setup/parts.sh
 
 build=${BUILD_DIR:-build}
-export PYTHONDONTWRITEBYTECODE=1
+fuzz_seconds=5
+if [ "${1:-}" = --full ]; then
+  shift
+  fuzz_seconds=30
+  export CLIPSWEEP_FULL=1
+fi
+export PYTHONDONTWRITEBYTECODE=1 CLIPSWEEP_BUILD=$build
 unknown=$(tree_unknown)
 [ -n "$unknown" ] || before=$(tree_state "$build")
-CLIPSWEEP_COMMAND=launch/test.sh launch/setup.sh --tests "$@" || exit 1
+parts_begin
+CLIPSWEEP_COMMAND=launch/test.sh part "setup and build" launch/setup.sh --tests "-DCLIPSWEEP_FUZZ_SECONDS=$fuzz_seconds" "$@" || exit 1
 
+pytest() { .venv/bin/python -m pytest -rs -q -p no:cacheprovider --disable-warnings --durations=15 "$@"; }
 status=0
-ctest --test-dir "$build" --output-on-failure || status=1
-CLIPSWEEP_BUILD=$build .venv/bin/python -m pytest tests -rs -q -p no:cacheprovider || status=1
+part "C++ tests" ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" || status=1
+part "Python tests" pytest tests --ignore tests/multihost -n "${JOBS:-$(($(nproc) + 1))}" --dist worksteal || status=1
+part "Python tests, several hosts" pytest tests/multihost || status=1
 if [ -n "$unknown" ]; then
   echo "test: whether tests wrote outside the build folders was skipped: $unknown"
 else

@@ -17,6 +17,7 @@ BUILD = pathlib.Path(os.environ.get("CLIPSWEEP_BUILD", "build"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
 PROGRAM = BUILD / "clipsweep"
 DATA = pathlib.Path(os.environ.get("CLIPSWEEP_TEST_DATA", ROOT.parent / "shared" / "data"))
+FULL = os.environ.get("CLIPSWEEP_FULL") == "1"  # launch/test.sh --full: every case, not a sample
 DEMO_MODEL = ROOT / "launch" / "demo" / "digit-clip.safetensors"
 DEMO_TEMPLATES = ROOT / "launch" / "demo" / "templates.txt"
 
@@ -90,7 +91,8 @@ class Result:
 
 
 def mpi_environment():
-    env = dict(os.environ, OMPI_MCA_rmaps_base_oversubscribe="1")
+    # Not bound to cores: tests run side by side, and each job would sit on the same ones.
+    env = dict(os.environ, OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none")
     if os.geteuid() == 0:
         env.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     return env
@@ -211,6 +213,16 @@ def wait_until_free(folder, seconds=60):
                 break
             except BlockingIOError:
                 time.sleep(0.02)
+
+
+def wait_until(what, process=None, seconds=120):
+    """Waits for what() to hold and returns it; a `process` that ends before that is a failure of the test."""
+    deadline = time.time() + seconds
+    while not (found := what()):
+        assert process is None or process.poll() is None, "the process ended too early to test anything"
+        assert time.time() < deadline, f"waited {seconds} s in vain"
+        time.sleep(0.005)
+    return found
 
 
 def reseal(path, change):

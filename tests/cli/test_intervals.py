@@ -4,12 +4,11 @@ import json
 import re
 import shutil
 
-import h5py
 import jsonschema
 import numpy as np
 import pytest
 
-from conftest import DEMO_MODEL, ROOT, run, run_ok, study_arguments
+from conftest import ROOT, run, run_ok, study_arguments
 from test_experiment import replaced
 from test_report import seal
 

@@ -5,7 +5,7 @@ import shutil
 import h5py
 import pytest
 
-from conftest import DEMO_MODEL, ROOT, run, run_ok
+from conftest import DEMO_MODEL, run, run_ok
 
 
 @pytest.fixture(scope="module")

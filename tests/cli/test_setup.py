@@ -14,7 +14,7 @@ import zipfile
 import pytest
 from conftest import BUILD, ROOT
 
-SETUP_FILES = ["setup.sh", "sanitize.sh", "mpi_env.sh", "packages.txt", *(f"setup/{name}.sh" for name in ("packages", "python", "build", "tree"))]
+SETUP_FILES = ["setup.sh", "sanitize.sh", "mpi_env.sh", "packages.txt", *(f"setup/{name}.sh" for name in ("packages", "python", "build", "tree", "parts"))]
 
 
 def shell(script, cwd=ROOT, **environment):
@@ -44,7 +44,7 @@ def tree(tmp_path):
 
 
 def run_setup(tree, *options, script="setup.sh", **environment):
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "TORCH_PREFIX", "BUILD_DIR"))}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "TORCH_PREFIX", "BUILD_DIR", "CLIPSWEEP_PARTS"))}
     env.update(PATH=f"{tree.parent.parent / 'bin'}:{env['PATH']}", PIP_CONFIG_FILE=os.devnull, PIP_NO_CACHE_DIR="1", PIP_RETRIES="0")
     return subprocess.run([tree / "launch" / script, *options], capture_output=True, text=True, env=dict(env, **environment), timeout=300)
 

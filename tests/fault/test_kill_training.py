@@ -3,22 +3,21 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import h5py
 import pytest
 
 import import_tip_adapter as importer
-from conftest import command_line, mpi_environment, reseal, run, run_ok
+from conftest import command_line, mpi_environment, reseal, run, run_ok, wait_until
 from kills import sha256, training, training_arguments  # noqa: F401
 
 @pytest.mark.parametrize("np_", [0, 2])
 def test_sigterm_finishes_the_step_and_saves(training, tmp_path, np_):
-    arguments, whole, seconds = training
+    arguments, whole = training
     out, parts = tmp_path / "a.h5", tmp_path / "a.h5.parts"
     process = subprocess.Popen(command_line([*arguments, "--out", out], np_), env=mpi_environment(),
                                stderr=subprocess.PIPE, text=True)
-    time.sleep(0.4 * seconds)
+    wait_until((parts / "state.h5").exists, process)
     # To the ranks, as a scheduler does; mpirun itself would follow its SIGTERM with SIGKILL.
     for pid in subprocess.run(["pgrep", "-f", "--", f"--out {out}"], capture_output=True, text=True).stdout.split():
         if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "clipsweep":
@@ -35,11 +34,10 @@ def test_sigterm_finishes_the_step_and_saves(training, tmp_path, np_):
 
 
 def test_a_training_that_diverges_keeps_what_was_saved(training, tmp_path):
-    arguments, _, _ = training
+    arguments, _ = training
     out, parts = tmp_path / "a.h5", tmp_path / "a.h5.parts"
     process = subprocess.Popen(command_line([*arguments, "--out", out]), stderr=subprocess.DEVNULL)
-    while not (parts / "state.h5").exists():
-        time.sleep(0.01)
+    wait_until((parts / "state.h5").exists, process)
     process.terminate()
     process.wait()
     # The state's keys are made to overflow, as those of a rate far too high would.
@@ -56,11 +54,10 @@ def test_a_training_that_diverges_keeps_what_was_saved(training, tmp_path):
 
 
 def test_other_keys_and_classes_without_keys_are_refused(training, tmp_path):
-    arguments, _, _ = training
+    arguments, _ = training
     out, cache = tmp_path / "a.h5", arguments[arguments.index("--cache") + 1]
     process = subprocess.Popen(command_line([*arguments, "--out", out]), stderr=subprocess.DEVNULL)
-    while not (tmp_path / "a.h5.parts/state.h5").exists():
-        time.sleep(0.01)
+    wait_until((tmp_path / "a.h5.parts/state.h5").exists, process)
     process.kill()
     process.wait()
     with h5py.File(cache) as file:
@@ -78,10 +75,10 @@ def test_other_keys_and_classes_without_keys_are_refused(training, tmp_path):
 
 
 def test_a_damaged_state_is_refused(training, tmp_path):
-    arguments, whole, seconds = training
+    arguments, whole = training
     out, parts = tmp_path / "a.h5", tmp_path / "a.h5.parts"
     process = subprocess.Popen(command_line([*arguments, "--out", out]), stderr=subprocess.DEVNULL)
-    time.sleep(0.4 * seconds)
+    wait_until((parts / "state.h5").exists, process)
     process.terminate()
     process.wait()
     part = next(parts.glob("part-*.h5"))

@@ -23,11 +23,22 @@ def image_size(model):
     return size if isinstance(size, int) else size[0]
 
 
-def random_model(name, quick_gelu=True, images=None, half=False, **overrides):
+def architecture(name, layers=None, quick_gelu=True):
+    """open_clip's model, freshly initialised. `layers`: at most so many blocks a stage and in the text encoder."""
+    config = open_clip.get_model_config(name)
+    if layers is not None:
+        for part in ("vision_cfg", "text_cfg"):
+            whole = config[part]["layers"]
+            config[part]["layers"] = min(layers, whole) if isinstance(whole, int) else [min(layers, n) for n in whole]
+    return open_clip.CLIP(embed_dim=config["embed_dim"], vision_cfg=open_clip.CLIPVisionCfg(**config["vision_cfg"]),
+                          text_cfg=open_clip.CLIPTextCfg(**config["text_cfg"]), quick_gelu=quick_gelu)
+
+
+def random_model(name, quick_gelu=True, images=None, half=False, layers=None):
     """Batch norms have seen `images` (noise by default), so that features differ by picture. `half`: weights
-    that float16 holds."""
+    that float16 holds. `layers`: as for architecture()."""
     torch.manual_seed(0)
-    model = open_clip.create_model(name, force_quick_gelu=quick_gelu, **overrides)
+    model = architecture(name, layers, quick_gelu)
     if images is None:
         size = image_size(model)
         batch = torch.randn(2 if size >= 384 else 8, 3, 12, 12)
@@ -56,6 +67,26 @@ def save_open_clip(model, folder, half=False, config=None):
     if config is not None:
         (folder / "open_clip_config.json").write_text(json.dumps(config))
     return path
+
+
+def save_shapes(name, folder):
+    """A checkpoint of the whole architecture in which every weight is zero, and its number of parameters: a file
+    that takes no room on disk."""
+    with torch.device("meta"):
+        model = architecture(name)
+    header, at = {}, 0
+    for key, value in model.state_dict().items():
+        if value.is_floating_point():
+            header[key] = {"dtype": "F16", "shape": list(value.shape), "data_offsets": [at, at + 2 * value.numel()]}
+            at += 2 * value.numel()
+    text = json.dumps(header).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "open_clip_model.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    with open(path, "r+b") as file:
+        file.truncate(8 + len(text) + at)
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"quick_gelu": True}}))
+    return path, sum(p.numel() for p in model.parameters())
 
 
 def save_openai(model, folder, half=False):

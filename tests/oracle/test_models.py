@@ -11,11 +11,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import models
-from conftest import run, run_ok
+from conftest import FULL, run, run_ok
 
 TEXTS = ["tench", "great white shark", "coral reef", "tiger"]
 NAMES = ["RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336"]
 LARGE = ("RN50x16", "RN50x64", "ViT-L-14", "ViT-L-14-336")
+WHOLE = NAMES if FULL else ("RN50", "ViT-B-32")  # the others have two blocks a stage: all sizes, heads and names, less depth
+KNOWN = {"ViT-B-32": "ViT-B/32", "ViT-B-16": "ViT-B/16", "ViT-L-14": "ViT-L/14", "ViT-L-14-336": "ViT-L/14@336px"}
 
 
 @pytest.fixture(scope="session")
@@ -75,26 +77,33 @@ def check(model, checkpoint, images, tmp_path, *options, bound=1e-4):
 def test_every_architecture_in_every_form(name, pictures, tmp_path):
     large = name in LARGE
     images = pictures[2 if large else 6]
-    model = models.random_model(name, half=large)
+    model = models.random_model(name, half=large, layers=None if name in WHOLE else 2)
     config = {"model_cfg": {"quick_gelu": True, "text_cfg": {"heads": model.transformer.resblocks[0].attn.num_heads}}}
     forms = {"open_clip": lambda f: (models.save_open_clip(model, f, large, config), ()),
              "openai": lambda f: (models.save_openai(model, f, large), ("--trust-checkpoint",))}
     if name.startswith("ViT"):  # Hugging Face's CLIPModel has no ResNets
         forms["hugging_face"] = lambda f: (models.save_hugging_face(model, f), ())
     parameters = sum(p.numel() for p in model.parameters())
-    known = {"ViT-B-32": "ViT-B/32", "ViT-B-16": "ViT-B/16", "ViT-L-14": "ViT-L/14", "ViT-L-14-336": "ViT-L/14@336px"}
     for form, save in forms.items():
         checkpoint, options = save(tmp_path / form)
         check(model, checkpoint, images, tmp_path, *options)
         shown = run_ok("inspect", checkpoint, *options, json_path=tmp_path / "i.json").json
-        assert shown["model"] == known.get(name, name)
+        assert name not in WHOLE or shown["model"] == KNOWN.get(name, name)
         assert shown["parameters"] == parameters
         assert shown["input_resolution"] == models.image_size(model)
         shutil.rmtree(tmp_path / form)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_architecture_is_known_by_its_shapes(name, tmp_path):
+    checkpoint, parameters = models.save_shapes(name, tmp_path)
+    shown = run_ok("inspect", checkpoint, json_path=tmp_path / "i.json").json
+    assert shown["model"] == KNOWN.get(name, name)
+    assert shown["parameters"] == parameters
+
+
 def test_rn50_has_the_published_sizes(tmp_path):
-    checkpoint = models.save_open_clip(models.random_model("RN50"), tmp_path)
+    checkpoint, _ = models.save_shapes("RN50", tmp_path)
     shown = run_ok("inspect", checkpoint, json_path=tmp_path / "i.json").json
     assert (shown["parameters"], shown["input_resolution"], shown["context_length"], shown["vocab_size"]) == \
         (102_007_137, 224, 77, 49408)

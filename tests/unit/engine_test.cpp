@@ -297,24 +297,6 @@ TEST(EngineCounts, HoldAtTheEdges) {
   testing::CheckEdges(testing::Pass(Partition::kGrid, 2));
 }
 
-TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
-  const SmallProblem small = MakeSmallProblem(17, 4, 700, 16);
-  const std::vector<GridTask> tasks{
-      {small.rows_by_class, {2, 4}, Axis{0, 0.1, 50}, Axis{0.3, 0.2, 40}},
-      {small.rows_by_class, {4}, Axis::Point(1.3), Axis::Point(5.0)}};
-  SelfComm comm;
-  const auto one =
-      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), comm);
-  for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
-    const auto many =
-        CountGrid(small.problem, small.queries, tasks, testing::Pass(partition, 3), comm);
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      EXPECT_EQ(one[t].top1, many[t].top1);
-      EXPECT_EQ(one[t].top5, many[t].top5);
-    }
-  }
-}
-
 TEST(ZeroShot, EqualsAlphaZero) {
   const SmallProblem small = MakeSmallProblem(12, 3, 520, 16);
   SelfComm comm;

@@ -1,7 +1,5 @@
-// Hashes, workers, agreement, logs.
+// Hashes, agreement, logs.
 #include <gtest/gtest.h>
-
-#include <atomic>
 
 #include "common/atomic_file.h"
 #include "common/comm.h"
@@ -10,7 +8,6 @@
 #include "common/progress.h"
 #include "common/random.h"
 #include "common/sha256.h"
-#include "common/workers.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
@@ -30,31 +27,6 @@ TEST(AtomicFile, WritesWholeFilesAndReadsThemBack) {
   EXPECT_THROW(ReadFile(folder / "deep/er/a.json", 2), Error);
   EXPECT_THROW(ReadFile(folder / "deep"), Error);
   EXPECT_THROW(ReadFile(folder / "none"), Error);
-}
-
-TEST(WorkerPool, DoesEveryItemOnceAndCanRunAgain) {
-  WorkerPool pool(3);
-  for (int round = 0; round < 20; ++round) {
-    std::vector<std::atomic<int>> seen(100);
-    pool.Run(100, [&](std::int64_t item, int worker) {
-      EXPECT_LT(worker, 3);
-      ++seen[static_cast<std::size_t>(item)];
-    });
-    for (const auto& count : seen) EXPECT_EQ(count, 1);
-  }
-  pool.Run(0, [](std::int64_t, int) { FAIL(); });
-}
-
-TEST(WorkerPool, RethrowsAndStaysUsable) {
-  WorkerPool pool(2);
-  EXPECT_THROW(pool.Run(50,
-                        [](std::int64_t item, int) {
-                          if (item == 7) throw InputError("seven");
-                        }),
-               Error);
-  int done = 0;
-  pool.Run(1, [&](std::int64_t, int) { ++done; });
-  EXPECT_EQ(done, 1);
 }
 
 TEST(Random, IsUniformEnoughAndKeyed) {
