@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
-#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -26,6 +28,19 @@ int g_readers = 1;
 
 fs::path FolderOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+constexpr std::string_view kTemporaryEnd = ".tmp";
+constexpr std::size_t kHexDigits = 12;
+
+std::string RandomHex() {
+  std::uint64_t bits = 0;
+  if (::getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) {
+    static std::atomic<std::uint64_t> calls{
+        0};  // not before the kernel has any: no worse than a count
+    bits = (static_cast<std::uint64_t>(::getpid()) << 24) + ++calls;
+  }
+  return fmt::format("{:012x}", bits >> 16);
 }
 
 struct Source {
@@ -101,7 +116,15 @@ fs::path TemporaryFor(const fs::path& path) {
     throw InputError(fmt::format("{}: folder cannot be made: {}; choose another place",
                                  FolderOf(path).string(), code.message()));
   }
-  return fs::path(path.string() + ".tmp");
+  return fs::path(fmt::format("{}.{}{}", path.string(), RandomHex(), kTemporaryEnd));
+}
+
+bool IsTemporaryOf(std::string_view name, std::string_view of) {
+  if (!name.starts_with(of) || !name.ends_with(kTemporaryEnd)) return false;
+  name.remove_prefix(of.size());
+  name.remove_suffix(kTemporaryEnd.size());
+  return name.size() == 1 + kHexDigits && name[0] == '.' &&
+         name.find_first_not_of("0123456789abcdef", 1) == std::string_view::npos;
 }
 
 void CommitFile(const fs::path& temporary, const fs::path& path) {
@@ -161,40 +184,6 @@ void RequireNoPipe(const fs::path& path) {
   throw InputError(
       fmt::format("{}: is a pipe or device and would be read more than once; save it as a file",
                   path.string()));
-}
-
-OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock") {
-  TemporaryFor(path);  // makes the folder
-  for (;;) {
-    descriptor_ = ::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) ThrowFileError(lock_path_, "open");
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      const int why = errno;
-      ::close(descriptor_);
-      errno = why;
-      if (why != EWOULDBLOCK) {
-        throw InputError(
-            fmt::format("{}: cannot be locked: {}; choose a folder on a file system with flock",
-                        lock_path_.string(), std::strerror(why)));
-      }
-      throw InputError(fmt::format(
-          "{}: another job is writing this output; wait for it, or write somewhere else",
-          path.string()));
-    }
-    // The holder before us may have removed the file between our open and our lock.
-    struct stat held {
-    }, named{};
-    if (::fstat(descriptor_, &held) == 0 && ::stat(lock_path_.c_str(), &named) == 0 &&
-        held.st_ino == named.st_ino) {
-      return;
-    }
-    ::close(descriptor_);
-  }
-}
-
-OutputLock::~OutputLock() {
-  ::unlink(lock_path_.c_str());
-  ::close(descriptor_);
 }
 
 }  // namespace clipsweep

@@ -1,5 +1,5 @@
 // Files that are either the old one or the new one, never half of one, whatever kills the process:
-// write to PATH.tmp, fsync, rename, fsync the folder.
+// write to a temporary beside PATH, fsync, rename, fsync the folder.
 #pragma once
 
 #include <filesystem>
@@ -8,11 +8,16 @@
 
 namespace clipsweep {
 
-// Where to write before CommitFile moves it to `path`. Missing folders are made.
+// Where to write before CommitFile moves it to `path`: PATH.<12 hex digits>.tmp, a name that nobody
+// can know and plant a link at; it must be made with O_EXCL. Missing folders are made.
 std::filesystem::path TemporaryFor(const std::filesystem::path& path);
 
+// Whether `name` is one of TemporaryFor's for the file called `of`.
+bool IsTemporaryOf(std::string_view name, std::string_view of);
+
 // Renames `temporary`, which is on disk whole (OutputFile::SyncAndClose), to `path` and fsyncs the
-// folder. Throws InputError naming the path.
+// folder. A link that is called `path` is replaced, not followed. Throws InputError naming the
+// path.
 void CommitFile(const std::filesystem::path& temporary, const std::filesystem::path& path);
 void RemoveTemporary(const std::filesystem::path& temporary);
 
@@ -28,19 +33,5 @@ void SetReaders(int ranks);
 
 // For inputs that are opened by name more than once: throws InputError for a pipe or device.
 void RequireNoPipe(const std::filesystem::path& path);
-
-// Held while a job writes `path`: a second job on the same output gets InputError. Released by the
-// kernel however the process ends.
-class OutputLock {
- public:
-  explicit OutputLock(const std::filesystem::path& path);
-  ~OutputLock();
-  OutputLock(const OutputLock&) = delete;
-  OutputLock& operator=(const OutputLock&) = delete;
-
- private:
-  std::filesystem::path lock_path_;
-  int descriptor_ = -1;
-};
 
 }  // namespace clipsweep

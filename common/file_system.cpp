@@ -1,6 +1,7 @@
 #include "common/file_system.h"
 
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,14 @@ int FileSystem::Sync(int fd) { return ::fsync(fd); }
 int FileSystem::Close(int fd) { return ::close(fd); }
 int FileSystem::Rename(const char* from, const char* to) { return std::rename(from, to); }
 int FileSystem::Remove(const char* path) { return ::unlink(path); }
+
+int FileSystem::Lock(int fd, LockKind kind) {
+  if (kind == LockKind::kFlock) return ::flock(fd, LOCK_EX | LOCK_NB);
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_SETLK, &whole);
+}
 
 int FileSystem::SyncFolder(const char* path) {
   const int fd = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -94,7 +103,7 @@ void ThrowFileError(const std::filesystem::path& path, const char* what) {
 }
 
 OutputFile::OutputFile(const std::filesystem::path& path, Start start) : path_(path) {
-  const int flags = O_RDWR | O_CREAT | (start == Start::kEmpty ? O_TRUNC : 0);
+  const int flags = O_RDWR | O_NOFOLLOW | (start == Start::kNew ? O_CREAT | O_EXCL : 0);
   fd_ = Retry([&] { return Files().Open(path.c_str(), flags, 0644); });
   if (fd_ < 0) ThrowFileError(path, "open");
 }

@@ -13,6 +13,8 @@
 namespace clipsweep {
 
 // POSIX semantics: -1 and errno on failure. Thread-safe.
+enum class LockKind { kFlock, kRecord };  // flock(2); a lock of fcntl(2) on the open file
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -25,6 +27,8 @@ class FileSystem {
   virtual int Rename(const char* from, const char* to);
   virtual int SyncFolder(const char* path);
   virtual int Remove(const char* path);
+  // Exclusive, without waiting.
+  virtual int Lock(int fd, LockKind kind);
 };
 
 // The one in use.
@@ -38,11 +42,12 @@ inline constexpr int kMostRetries = 100;
 // All of `data` at `at`, however many calls that takes; false and errno when it cannot be.
 bool WriteFully(int fd, const void* data, std::size_t size, off_t at);
 
-// A file being written. What fails throws InputError naming the file.
+// A file being written: a new one, or one of ours as it is. Links are not followed. What fails
+// throws InputError naming the file.
 class OutputFile {
  public:
-  enum class Start { kEmpty, kAsItIs };
-  explicit OutputFile(const std::filesystem::path& path, Start start = Start::kEmpty);
+  enum class Start { kNew, kAsItIs };
+  explicit OutputFile(const std::filesystem::path& path, Start start = Start::kNew);
   ~OutputFile();  // silent; after SyncAndClose nothing is left to do
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;

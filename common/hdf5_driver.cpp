@@ -44,7 +44,7 @@ H5FD_t* Open(const char* name, unsigned flags, hid_t access, haddr_t maxaddr) {
   if (info == nullptr || maxaddr == 0 || (flags & H5F_ACC_TRUNC) == 0) return nullptr;
   int fd = -1;
   for (int tries = 0; fd < 0 && tries < kMostRetries; ++tries) {
-    fd = Files().Open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    fd = Files().Open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
     if (fd < 0 && errno != EINTR) break;
   }
   if (fd < 0) {

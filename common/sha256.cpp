@@ -1,14 +1,14 @@
 #include "common/sha256.h"
-#include "common/liveness.h"
 
 #include <fmt/core.h>
 #include <openssl/evp.h>
 
 #include <array>
-#include <fstream>
 #include <vector>
 
 #include "common/error.h"
+#include "common/liveness.h"
+#include "common/plain_file.h"
 
 namespace clipsweep {
 
@@ -46,17 +46,14 @@ std::string Sha256Hex(std::string_view text) {
 }
 
 std::string FileSha256(const std::filesystem::path& path, std::uint64_t offset) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw InputError(fmt::format("{}: cannot be opened; check the path", path.string()));
-  in.seekg(static_cast<std::streamoff>(offset));
+  const PlainFile file(path);
   Sha256 hash;
   std::vector<char> buffer(std::size_t{1} << 20);
-  while (in) {
-    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+  for (std::size_t got = buffer.size(); got == buffer.size(); offset += got) {
+    got = file.ReadAt(offset, buffer.data(), buffer.size());
     MadeProgress();
-    hash.Update(std::as_bytes(std::span(buffer.data(), static_cast<std::size_t>(in.gcount()))));
+    hash.Update(std::as_bytes(std::span(buffer.data(), got)));
   }
-  if (in.bad()) throw InputError(fmt::format("{}: reading failed", path.string()));
   return hash.Hex();
 }
 

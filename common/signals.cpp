@@ -1,5 +1,7 @@
 #include "common/signals.h"
 
+#include <signal.h>
+
 #include <csignal>
 
 #include "common/error.h"
@@ -9,16 +11,16 @@ namespace {
 
 volatile std::sig_atomic_t g_signal = 0;
 
-void OnSignal(int signal) {
-  g_signal = signal;
-  std::signal(signal, SIG_DFL);
-}
+void OnSignal(int signal) { g_signal = signal; }
 
 }  // namespace
 
 void InstallSignalHandlers() {
-  std::signal(SIGINT, OnSignal);
-  std::signal(SIGTERM, OnSignal);
+  struct sigaction action {};
+  action.sa_handler = OnSignal;
+  action.sa_flags = SA_RESETHAND;  // no SA_RESTART: a call that waits ends with EINTR
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is a failed write, not a death
 }
 

@@ -1,5 +1,7 @@
 #include "common/stage_output.h"
 
+#include "common/parts_folder.h"
+
 namespace clipsweep {
 
 StageOutput OpenOutput(Comm& comm, const std::filesystem::path& path, const std::string& format,
@@ -12,8 +14,7 @@ StageOutput OpenOutput(Comm& comm, const std::filesystem::path& path, const std:
     output.lock = std::make_unique<OutputLock>(path);
     up_to_date = IsUpToDate(path, format, made_from, if_present) ? 1 : 0;
     if (up_to_date != 0) {  // a kill between the output's commit and this left its parts behind
-      std::error_code ignored;
-      std::filesystem::remove_all(path.string() + ".parts", ignored);
+      PartsFolder(path).Remove();
     }
   });
   comm.Broadcast(std::as_writable_bytes(std::span(&up_to_date, 1)), 0);

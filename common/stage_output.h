@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "common/atomic_file.h"
 #include "common/comm.h"
+#include "common/output_lock.h"
 #include "common/provenance.h"
 
 namespace clipsweep {

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <fstream>
 #include <string_view>
 #include <vector>
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/plain_file.h"
 #include "extract/model_config.h"
 
 namespace clipsweep {
@@ -27,14 +27,9 @@ constexpr std::size_t kMuch = std::size_t{1} << 20;  // of a pickle, where its f
 
 // `count` bytes from `offset` on, fewer at the end of the file.
 std::string Bytes(const fs::path& path, std::uint64_t offset, std::size_t count) {
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(offset));
+  const PlainFile file(path);
   std::string bytes(count, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(count));
-  if (file.bad() || (!file && file.gcount() == 0 && !file.eof())) {
-    Refuse(path, "cannot be read; check --model");
-  }
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  bytes.resize(file.ReadAt(offset, bytes.data(), count));
   return bytes;
 }
 

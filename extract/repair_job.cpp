@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <set>
@@ -18,6 +17,8 @@
 #include "common/hdf5_file.h"
 #include "common/liveness.h"
 #include "common/log.h"
+#include "common/output_lock.h"
+#include "common/plain_file.h"
 #include "common/workers.h"
 #include "extract/picture_content.h"
 #include "extract/shard_encoder.h"
@@ -41,9 +42,9 @@ struct Remains {
 };
 
 std::string SealLine(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string line;
-  std::getline(in, line);
+  std::string block(kUserBlock, '\0');
+  block.resize(PlainFile(path).ReadAt(0, block.data(), block.size()));
+  const std::string line = block.substr(0, block.find('\n'));
   return line.size() > 64 ? line.substr(line.size() - 64) : "";
 }
 

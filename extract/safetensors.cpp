@@ -1,16 +1,14 @@
 #include "extract/safetensors.h"
 
 #include <ATen/ATen.h>
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstring>
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/plain_file.h"
 #include "extract/file_kind.h"
 
 namespace clipsweep {
@@ -26,15 +24,9 @@ const std::map<std::string, at::ScalarType>& FloatTypes() {
 }  // namespace
 
 Safetensors::Safetensors(const std::filesystem::path& path) : path_(path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat info {};
-  if (fd < 0 || ::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    if (fd >= 0) ::close(fd);
-    throw InputError(fmt::format("{}: cannot be opened as a file; check --model", path.string()));
-  }
-  map_bytes_ = static_cast<std::size_t>(info.st_size);
-  if (map_bytes_ > 0) map_ = ::mmap(nullptr, map_bytes_, PROT_READ, MAP_PRIVATE, fd, 0);
-  ::close(fd);
+  const PlainFile file(path);
+  map_bytes_ = file.size();
+  if (map_bytes_ > 0) map_ = ::mmap(nullptr, map_bytes_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (map_ == MAP_FAILED) {
     throw InputError(fmt::format("{}: cannot be mapped into memory", path.string()));
   }

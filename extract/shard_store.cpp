@@ -32,10 +32,7 @@ bool KeepsItsDirection(std::span<const float> row, std::span<const float> rounde
 
 ShardStore::ShardStore(const fs::path& out, Provenance made_from, FloatKind kind,
                        std::int64_t shard_images)
-    : folder_(out.string() + ".parts"),
-      made_from_(std::move(made_from)),
-      kind_(kind),
-      shard_images_(shard_images) {
+    : folder_(out), made_from_(std::move(made_from)), kind_(kind), shard_images_(shard_images) {
   made_from_["shard_images"] = std::to_string(shard_images);
 }
 
@@ -45,15 +42,10 @@ fs::path ShardStore::PathOf(std::int64_t shard) const {
 
 void ShardStore::Prepare(bool fresh) const {
   if (fresh) RemoveAll();
-  fs::create_directories(folder_);
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (entry.path().extension() == ".tmp") {
-      fs::remove(entry.path());
-      continue;
-    }
-    if (entry.path().extension() != ".h5") continue;
+  folder_.Make();
+  for (const fs::path& path : folder_.Files()) {
     try {
-      const H5Reader file(entry.path());
+      const H5Reader file(path);
       CheckHeader(file, kShardFormat);
       const std::string difference = Difference(ReadProvenance(file), made_from_);
       if (!difference.empty()) {
@@ -64,7 +56,7 @@ void ShardStore::Prepare(bool fresh) const {
     } catch (const Error& error) {
       if (error.code() == ExitCode::kUsage) throw InputError(error.what());
       LogWarning("{}; it will be computed again", error.what());
-      fs::remove(entry.path());
+      fs::remove(path);
     }
   }
 }
@@ -132,6 +124,6 @@ std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width,
   return content;
 }
 
-void ShardStore::RemoveAll() const { fs::remove_all(folder_); }
+void ShardStore::RemoveAll() const { folder_.Remove(); }
 
 }  // namespace clipsweep

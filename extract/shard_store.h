@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/feature_file.h"
+#include "common/parts_folder.h"
 #include "extract/image_notes.h"
 #include "extract/picture_content.h"
 
@@ -43,7 +44,7 @@ class ShardStore {
  private:
   std::filesystem::path PathOf(std::int64_t shard) const;
 
-  std::filesystem::path folder_;
+  PartsFolder folder_;
   Provenance made_from_;
   FloatKind kind_;
   std::int64_t shard_images_;

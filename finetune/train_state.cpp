@@ -123,16 +123,16 @@ bool IsOfOther(const std::filesystem::path& path, const Provenance& made_from) {
 
 StateStore::StateStore(const std::filesystem::path& out, const Provenance& made_from,
                        const Options& options, Comm& comm)
-    : folder_(out.string() + ".parts"), made_from_(made_from), options_(options), comm_(comm) {
+    : folder_(out), made_from_(made_from), options_(options), comm_(comm) {
   std::int64_t there = 0;
   Agree(comm, [&] {
-    if (!comm.is_root() || !std::filesystem::exists(folder_)) return;
+    if (!comm.is_root() || !folder_.Exists()) return;
     if (options.discard) {
-      std::filesystem::remove_all(folder_);
+      folder_.Remove();
     } else if (std::filesystem::exists(folder_ / "state.h5")) {
       there = 1;
       if (options.replace_other && IsOfOther(folder_ / "state.h5", made_from)) {
-        std::filesystem::remove_all(folder_);
+        folder_.Remove();
         there = 0;
       } else if (!options.resume) {
         throw InputError(fmt::format(
@@ -188,11 +188,9 @@ void StateStore::Save(const TrainState& state, Trainer& trainer) {
                comm_.size());
     std::set<std::filesystem::path> needed{folder_ / "state.h5"};
     for (int rank = 0; rank < comm_.size(); ++rank) needed.insert(PartPath(generation, rank));
-    std::vector<std::filesystem::path> old;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-      if (!needed.contains(entry.path())) old.push_back(entry.path());
+    for (const auto& path : folder_.Files()) {
+      if (!needed.contains(path)) std::filesystem::remove(path);
     }
-    for (const auto& path : old) std::filesystem::remove(path);
   });
   has_state_ = true;
   saved_ = std::chrono::steady_clock::now();
@@ -205,9 +203,6 @@ void StateStore::SaveIfDue(const TrainState& state, Trainer& trainer) {
   if (due != 0) Save(state, trainer);
 }
 
-void StateStore::Remove() const {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
+void StateStore::Remove() const { folder_.Remove(); }
 
 }  // namespace clipsweep

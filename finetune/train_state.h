@@ -12,6 +12,7 @@
 
 #include "common/adapter_file.h"
 #include "common/comm.h"
+#include "common/parts_folder.h"
 #include "common/provenance.h"
 #include "finetune/trainer.h"
 
@@ -56,7 +57,7 @@ class StateStore {
  private:
   std::filesystem::path PartPath(const std::string& generation, std::int64_t rank) const;
 
-  const std::filesystem::path folder_;
+  const PartsFolder folder_;
   const Provenance made_from_;
   const Options options_;
   Comm& comm_;

@@ -3,8 +3,10 @@
 #include <boost/optional.hpp>
 
 #include "common/error.h"
+#include "common/feature_file.h"
 #include "extract/extract_job.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -23,10 +25,10 @@ class ExtractCommand final : public Command {
     AddModelOptions(options, &config_.model);
     AddPictureOptions(options, &config_.model);
     options.add_options()
-        ("images", Required(&images_), "folder with one sub-folder per class")
-        ("out", Required(&out_), "feature file to write")
-        ("list", Optional(&list_), "take only these images: lines of path or path<TAB>class")
-        ("classnames", Optional(&classnames_), "fix the classes and their order to those of this file")
+        ("images", InputPath(&images_)->required(), "folder with one sub-folder per class")
+        ("out", OutputPath(&out_, SealedOutput("feature file", kFeatureFormat))->required(), "feature file to write")
+        ("list", InputPath(&list_), "take only these images: lines of path or path<TAB>class")
+        ("classnames", InputPath(&classnames_), "fix the classes and their order to those of this file")
         ("views", Default(&config_.views), "of each image: the plain one and augmented ones (random crop and flip, seeded by --seed), for finetune")
         ("batch", Optional(&batch_), "images per encoder call; 8 on a CPU, 128 on a GPU")
         ("workers", Default(&config_.decode_workers), "threads that read and decode images; 0: as --threads")

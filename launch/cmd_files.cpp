@@ -6,9 +6,11 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/plain_file.h"
 #include "extract/checkpoint.h"
 #include "extract/repair_job.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 #include "launch/verify_file.h"
 
 namespace clipsweep {
@@ -31,12 +33,12 @@ class VerifyCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("file", Required(&files_), "files to check, or folders with .h5 files")
+        ("file", InputPath(&files_)->required(), "files to check: sealed ones, results.json, run.json, a history; or folders of them, as a run's")
         ("repair", Switch(&repair_), "compute the damaged part of an extraction again, from:")
-        ("model", Optional(&repairs_.job.model.model), "with --repair: the checkpoint it was made with")
-        ("images", Optional(&images_), "with --repair: the image folder it was made from")
-        ("list", Optional(&list_), "with --repair: the list it was made from, if any")
-        ("classnames", Optional(&classnames_), "with --repair: the class names it was made with, if any")
+        ("model", InputPath(&repairs_.job.model.model), "with --repair: the checkpoint it was made with")
+        ("images", InputPath(&images_), "with --repair: the image folder it was made from")
+        ("list", InputPath(&list_), "with --repair: the list it was made from, if any")
+        ("classnames", InputPath(&classnames_), "with --repair: the class names it was made with, if any")
         ("trust-checkpoint", Switch(&repairs_.job.model.trusted), "as for extract");
     // clang-format on
   }
@@ -137,7 +139,7 @@ class InspectCommand final : public Command {
   std::string positional() const override { return "target"; }
 
   void AddOptions(boost::program_options::options_description& options) override {
-    options.add_options()("target", Required(&target_),
+    options.add_options()("target", InputPath(&target_)->required(),
                           "a clipsweep file, a checkpoint, or a model's name");
     options.add_options()(
         "trust-checkpoint", Switch(&model_.trusted),
@@ -148,12 +150,22 @@ class InspectCommand final : public Command {
     CommandOutput output;
     Agree(context.comm, [&] {
       if (!context.comm.is_root()) return;
-      output = fs::path(target_).extension() == ".h5" ? InspectFile() : InspectModel();
+      output = IsSealed(target_) ? InspectFile() : InspectModel();
     });
     return output;
   }
 
  private:
+  // By its bytes; one of ours that is damaged there is known by its name.
+  static bool IsSealed(const std::string& target) {
+    std::error_code none;
+    if (!fs::is_regular_file(target, none)) return fs::path(target).extension() == ".h5";
+    constexpr std::string_view kWord = "clipsweep sha256 ";
+    std::string start(kWord.size(), '\0');
+    start.resize(PlainFile(target).ReadAt(0, start.data(), start.size()));
+    return start == kWord || fs::path(target).extension() == ".h5";
+  }
+
   CommandOutput InspectFile() const {
     const H5Reader file(target_);
     CommandOutput output;

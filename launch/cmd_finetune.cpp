@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "finetune/finetune_job.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -24,12 +25,12 @@ class FinetuneCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("cache", Required(&cache_), "features of the training images: the keys and the samples")
-        ("features", Required(&features_), "test features")
-        ("text", Required(&text_), "text weights")
+        ("cache", InputPath(&cache_)->required(), "features of the training images: the keys and the samples")
+        ("features", InputPath(&features_)->required(), "test features")
+        ("text", InputPath(&text_)->required(), "text weights")
         ("alpha", Optional(&config_.alpha), "weight of the cache, 0 or more")
         ("beta", Optional(&config_.beta), "sharpness of the cache, 0 or more")
-        ("sweep", Optional(&sweep_), "take alpha and beta from this sweep's cell instead")
+        ("sweep", InputPath(&sweep_), "take alpha and beta from this sweep's cell instead")
         ("shots", Default(&config_.shots), "keys per class, 0 for all")
         ("subset-seed", Default(&config_.subset_seed), "which keys, when fewer than all")
         ("epochs", Default(&config_.epochs), "passes over the samples")
@@ -38,10 +39,10 @@ class FinetuneCommand final : public Command {
         ("eps", Default(&config_.eps), "AdamW's epsilon")
         ("weight-decay", Default(&config_.weight_decay), "AdamW's weight decay")
         ("select", Default(&select_), "whose keys are kept: last epoch, best on val, or best on test (labelled)")
-        ("val", Optional(&val_), "validation features, for --select val")
+        ("val", InputPath(&val_), "validation features, for --select val")
         ("patience", Default(&config_.patience), "stop after so many epochs without a better one; 0: never")
         ("learn", Default(&learn_), "what is trained: some of keys,alpha,beta,text")
-        ("out", Required(&out_), "adapter file to write")
+        ("out", OutputPath(&out_, SealedOutput("adapter file", kAdapterFormat))->required(), "adapter file to write")
         ("resume", Switch(&config_.resume), "go on with the training that an interruption left in OUT.parts")
         ("save-every", Default(&save_every_), "seconds between savings, at the ends of epochs; 0: none")
         ("fresh", Switch(&fresh_), "replace an output made otherwise, drop what was saved");

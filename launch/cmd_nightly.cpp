@@ -7,6 +7,7 @@
 #include "launch/command.h"
 #include "launch/experiment/options.h"
 #include "launch/nightly/night.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -25,7 +26,7 @@ class NightlyCommand final : public Command {
     options_.Add(options);
     // clang-format off
     options.add_options()
-        ("history", Optional(&history_), "SQLite file of all nights; default: history.sqlite in --run")
+        ("history", OutputPath(&history_, TextOutputOf("history of nights", "SQLite format 3")), "SQLite file of all nights; default: history.sqlite in --run")
         ("commit", Optional(&config_.commit), "what is built, for the history; default: $CLIPSWEEP_COMMIT")
         ("machine", Optional(&config_.machine), "name that nights are compared under; default: the host's")
         ("window", Default(&config_.window), "nights whose median times are compared with")
@@ -37,7 +38,7 @@ class NightlyCommand final : public Command {
         ("accept", Switch(&config_.accept), "tonight's answers become the reference, whatever they were")
         ("keep-nights", Default(&config_.keep_nights), "nights kept in the history")
         ("keep-runs", Default(&config_.keep_runs), "folders of nights kept")
-        ("prometheus", Optional(&prometheus_), "also write figures for Prometheus' node exporter: a .prom file")
+        ("prometheus", OutputPath(&prometheus_, OutputKind{"file of figures", "", "# HELP clipsweep_", false}), "also write figures for Prometheus' node exporter: a .prom file")
         ("on-regression", Optional(&config_.on_regression), "shell command to run when a night regressed or failed; "
          "finds $CLIPSWEEP_STATUS, $CLIPSWEEP_SUMMARY_MD and $CLIPSWEEP_SUMMARY_JSON");
     // clang-format on

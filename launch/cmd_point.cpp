@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "launch/command.h"
+#include "launch/path_options.h"
 #include "sweep/sweep_job.h"
 
 namespace clipsweep {
@@ -18,8 +19,8 @@ class ZeroshotCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("features", Required(&features_), "features to classify")
-        ("text", Required(&text_), "text weights");
+        ("features", InputPath(&features_)->required(), "features to classify")
+        ("text", InputPath(&text_)->required(), "text weights");
     // clang-format on
     AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kByPosition}, &allowed_);
   }
@@ -57,9 +58,9 @@ class TipCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("cache", Required(&cache_), "features of the training images: the keys")
-        ("features", Required(&features_), "features to classify")
-        ("text", Required(&text_), "text weights")
+        ("cache", InputPath(&cache_)->required(), "features of the training images: the keys")
+        ("features", InputPath(&features_)->required(), "features to classify")
+        ("text", InputPath(&text_)->required(), "text weights")
         ("alpha", Required(&config_.alpha), "weight of the cache, 0 or more")
         ("beta", Required(&config_.beta), "sharpness of the cache, 0 or more")
         ("shots", Default(&config_.shots), "keys per class, 0 for all")

@@ -2,16 +2,17 @@
 
 #include <bit>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/made_alike.h"
 #include "common/progress.h"
+#include "common/text_output.h"
 #include "extract/extract_job.h"
 #include "extract/picture_files.h"
 #include "finetune/adapter_classifier.h"
 #include "launch/command.h"
 #include "launch/markup.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -34,11 +35,11 @@ class PredictCommand final : public Command {
     AddPictureOptions(options, &model_);
     // clang-format off
     options.add_options()
-        ("adapter", Required(&adapter_path_), "of finetune: keys, text, alpha and beta")
-        ("images", Required(&images_)->multitoken(), "picture files, or folders, whose sub-folders are searched too")
+        ("adapter", InputPath(&adapter_path_)->required(), "of finetune: keys, text, alpha and beta")
+        ("images", InputPath(&images_)->required()->multitoken(), "picture files, or folders, whose sub-folders are searched too")
         ("top", Default(&top_), "classes given for each picture")
         ("on-bad-image", Default(&on_bad_), "fail, or skip and say so")
-        ("csv", Optional(&csv_), "also write path, rank, class, probability as comma-separated values");
+        ("csv", OutputPath(&csv_, TextOutputOf("table of predictions", "path,rank,class,probability")), "also write path, rank, class, probability as comma-separated values");
     // clang-format on
     AddAllowOptions(options, {AllowOption::kMixed}, &allowed_);
   }
@@ -179,7 +180,7 @@ class PredictCommand final : public Command {
       output.text += "\n";
       predictions.push_back({{"path", path}, {"top", top}});
     }
-    if (!csv_.empty()) WriteFileAtomically(csv_, csv);
+    if (!csv_.empty()) WriteTextOutput(csv_, csv);
     output.json = {{"adapter", adapter_path_},
                    {"tuned_on", adapter_.tuned_on},
                    {"predictions", predictions},

@@ -2,10 +2,11 @@
 
 #include <filesystem>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/text_output.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 #include "launch/report/page.h"
 
 namespace clipsweep {
@@ -24,19 +25,26 @@ class ReportCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("run", Required(&run_), "folder of an experiment")
-        ("out", Required(&out_), "page to write; the table goes to the same name with .csv")
-        ("images", Optional(&images_), "folder of the test images, when it is not where the run found it");
+        ("run", InputPath(&run_)->required(), "folder of an experiment")
+        ("out", OutputPath(&out_, PageOutput())->required(), "page to write; the table goes to the same name with .csv")
+        ("images", InputPath(&images_), "folder of the test images, when it is not where the run found it");
     // clang-format on
   }
 
   void Prepare(const CommonOptions&) override {
-    csv_ = std::filesystem::path(out_).replace_extension(".csv");
-    if (csv_ == out_)
+    if (!TableOf(out_).empty() && TableOf(out_) == out_) {
       throw UsageError(fmt::format("--out: {} ends as the table does; use .html", out_));
+    }
+    csv_ = TableOf(out_);
     if (!images_.empty() && !std::filesystem::is_directory(images_)) {
       throw InputError(fmt::format("--images: {} is not a folder", images_));
     }
+  }
+
+  std::vector<PathUse> MoreOutputs() const override {
+    if (TableOf(out_).empty()) return {};
+    return {{"out", TableOf(out_), PathRole::kOutput,
+             TextOutputOf("table of a report", "method,templates,shots,")}};
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -48,8 +56,8 @@ class ReportCommand final : public Command {
         RefuseFileOfRun(data, path);
       }
       const std::string page = ReportPage(data);
-      WriteFileAtomically(out_, page);
-      WriteFileAtomically(csv_, ReportCsv(data));
+      WriteTextOutput(out_, page);
+      if (!csv_.empty()) WriteTextOutput(csv_, ReportCsv(data));
       if (data.gallery && data.gallery->without_picture > 0) {
         LogWarning("{} images of the gallery are not where the run found them; give --images",
                    data.gallery->without_picture);
@@ -67,6 +75,12 @@ class ReportCommand final : public Command {
   }
 
  private:
+  // Beside the page; "" for a page that is no file.
+  static std::string TableOf(const std::string& page) {
+    if (IsWrittenInPlace(page)) return "";
+    return std::filesystem::path(page).replace_extension(".csv").string();
+  }
+
   // A page in place of the results it shows would be the end of both.
   static void RefuseFileOfRun(const ReportData& data, const std::filesystem::path& path) {
     std::error_code none;

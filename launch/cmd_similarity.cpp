@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/text_output.h"
 #include "extract/similarity.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 #include "launch/similarity_page.h"
 
 namespace clipsweep {
@@ -28,11 +29,11 @@ class SimilarityCommand final : public Command {
     AddPictureOptions(options, &config_.model);
     // clang-format off
     options.add_options()
-        ("images", Required(&images_)->multitoken(), "picture files, or folders of them; at most 64")
-        ("texts", Required(&texts_), "file with one text a line; at most 64")
+        ("images", InputPath(&images_)->required()->multitoken(), "picture files, or folders of them; at most 64")
+        ("texts", InputPath(&texts_)->required(), "file with one text a line; at most 64")
         ("template", Default(&config_.text_template), "put around each text, as 'a photo of a {}.'")
-        ("out", Required(&out_), "HTML page to write")
-        ("csv", Optional(&csv_), "also write the matrix as comma-separated values");
+        ("out", OutputPath(&out_, PageOutput())->required(), "HTML page to write")
+        ("csv", OutputPath(&csv_, TextOutputOf("table of similarities", "\"text\"")), "also write the matrix as comma-separated values");
     // clang-format on
   }
 
@@ -55,8 +56,8 @@ class SimilarityCommand final : public Command {
  private:
   CommandOutput Compute(const CommandContext& context) const {
     const Similarity similarity = ComputeSimilarity(config_, context.compute);
-    WriteFileAtomically(out_, SimilarityPage(similarity));
-    if (!csv_.empty()) WriteFileAtomically(csv_, SimilarityCsv(similarity));
+    WriteTextOutput(out_, SimilarityPage(similarity));
+    if (!csv_.empty()) WriteTextOutput(csv_, SimilarityCsv(similarity));
     CommandOutput output;
     output.json = {{"out", out_},
                    {"model", similarity.model},

@@ -3,10 +3,11 @@
 #include <cmath>
 #include <map>
 
-#include "common/atomic_file.h"
 #include "common/error.h"
 #include "common/statistics.h"
+#include "common/text_output.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 #include "launch/sweep_report.h"
 #include "sweep/sweep_file.h"
 
@@ -28,25 +29,25 @@ class SweepCommand final : public Command {
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
     options.add_options()
-        ("cache", Optional(&cache_), "features of the training images: the keys")
-        ("adapter", Optional(&adapter_), "trained keys (and text) of finetune instead of a cache")
-        ("features", Required(&features_), "test features")
-        ("text", Required(&text_), "text weights")
+        ("cache", InputPath(&cache_), "features of the training images: the keys")
+        ("adapter", InputPath(&adapter_), "trained keys (and text) of finetune instead of a cache")
+        ("features", InputPath(&features_)->required(), "test features")
+        ("text", InputPath(&text_)->required(), "text weights")
         ("alpha", Optional(&config_.alpha), "grid lo:hi:step, hi not included")
         ("beta", Optional(&config_.beta), "grid lo:hi:step, hi not included")
         ("grid", Optional(&config_.grid), "'official': the 200 x 20 points of the official code, with --dataset")
         ("dataset", Optional(&config_.dataset), "of --grid official: imagenet, caltech101, dtd, ...")
-        ("tune-on", Optional(&config_.tune_on),
+        ("tune-on", InputPath(&config_.tune_on),
          "features that choose alpha and beta; 'split' holds out min(shots, 4) images a class of the cache "
          "(seeded by --seed, keys of no subset); 'test' chooses on the test features and says so everywhere")
         ("shots", Optional(&shots_), "keys per class, as in 1,5,16; all when not given")
         ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
-        ("subset-file", boost::program_options::value(&subset_files_)->composing(),
+        ("subset-file", InputPath(&subset_files_)->composing(),
          "instead of seeds: keys listed by class in a JSON or TSV file; give it once a subset")
         ("partition", Default(&partition_), "how ranks divide the work: samples, grid, or classes (each rank holds the keys of some classes)")
-        ("out", Required(&out_), "sweep file to write")
-        ("csv", Optional(&csv_), "also write every grid point as CSV")
-        ("html", Optional(&html_), "also write heat maps of the grid as a page")
+        ("out", OutputPath(&out_, SealedOutput("sweep file", kSweepFormat))->required(), "sweep file to write")
+        ("csv", OutputPath(&csv_, TextOutputOf("table of a sweep", "shots,subset_seed,alpha,beta,")), "also write every grid point as CSV")
+        ("html", OutputPath(&html_, PageOutput()), "also write heat maps of the grid as a page")
         ("resume", Switch(&config_.resume), "take up the blocks that an interrupted sweep saved in OUT.parts")
         ("save-every", Default(&save_every_), "seconds between savings of finished blocks; 0: save none")
         ("fresh", Switch(&fresh_), "replace an output made otherwise, drop saved blocks");
@@ -186,7 +187,7 @@ class SweepCommand final : public Command {
     if (csv_.empty() && html_.empty()) return;
     const SweepData data = ReadSweepData(out_);
     if (!csv_.empty()) WriteSweepCsv(csv_, data);
-    if (!html_.empty()) WriteFileAtomically(html_, HeatMapPage(data));
+    if (!html_.empty()) WriteTextOutput(html_, HeatMapPage(data));
   }
 
   bool fresh_ = false;

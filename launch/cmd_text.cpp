@@ -1,7 +1,9 @@
 #include <fmt/core.h>
 
+#include "common/text_file.h"
 #include "extract/text_job.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -22,10 +24,10 @@ class TextCommand final : public Command {
     // clang-format off
     AddModelOptions(options, &config_.model);
     options.add_options()
-        ("classnames", Required(&classnames_), "class names: lines or JSON, see docs/file-formats.md")
-        ("templates", Default(&config_.templates),
+        ("classnames", InputPath(&classnames_)->required(), "class names: lines or JSON, see docs/file-formats.md")
+        ("templates", InputPath(&config_.templates)->default_value(config_.templates),
          "imagenet-1, imagenet-7, imagenet-80, or a file with one template a line")
-        ("out", Required(&out_), "text file to write")
+        ("out", OutputPath(&out_, SealedOutput("text file", kTextFormat))->required(), "text file to write")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
     // clang-format on
   }

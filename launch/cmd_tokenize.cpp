@@ -5,6 +5,7 @@
 #include "common/text_input.h"
 #include "extract/tokenizer.h"
 #include "launch/command.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -20,7 +21,7 @@ class TokenizeCommand final : public Command {
     // clang-format off
     options.add_options()
         ("words", Optional(&texts_), "texts, one argument each")
-        ("file", Optional(&file_), "texts, one a line")
+        ("file", InputPath(&file_), "texts, one a line")
         ("padded", Optional(&padded_), "as an encoder with this context length gets them: padded with 0, or cut");
     // clang-format on
   }

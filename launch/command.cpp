@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/feature_file.h"
 #include "common/log.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 
@@ -59,7 +60,7 @@ std::string TunedLabel(const std::string& tuned_on) {
 void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target) {
   // clang-format off
   options.add_options()
-      ("model", Required(&target->model), "checkpoint file or folder, or a name such as RN50 or ViT-B/32 found in "
+      ("model", InputPath(&target->model)->required(), "checkpoint file or folder, or a name such as RN50 or ViT-B/32 found in "
        "$CLIPSWEEP_MODELS or ~/.cache/clip")
       ("activation", Default(&target->activation), "auto (what the checkpoint's configuration says), quickgelu or gelu")
       ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, f16 or bf16")

@@ -15,6 +15,7 @@
 #include "common/oddities.h"
 #include "extract/image_notes.h"
 #include "extract/model_options.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 
@@ -27,6 +28,7 @@ struct CommonOptions {
   int threads = 0;  // 0: the machine's cores divided by the ranks on it
   std::int64_t seed = 1;
   double stall_timeout = 1800;  // seconds; 0: ranks that hang are waited for
+  std::string config;           // file of options
   std::string json;             // file for the machine-readable result
   std::string log_level = "info";
   bool quiet = false;
@@ -55,6 +57,8 @@ class Command {
   virtual void AddOptions(boost::program_options::options_description& options) = 0;
   // Name of an option that takes the words without an option, "" for none.
   virtual std::string positional() const { return ""; }
+  // Files that are written besides those that options name, once options have their values.
+  virtual std::vector<PathUse> MoreOutputs() const { return {}; }
   // Turns option texts into the stage's configuration; throws UsageError or InputError on any rank
   // alike.
   virtual void Prepare(const CommonOptions&) {}

@@ -1,11 +1,15 @@
 #include "launch/program.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -21,6 +25,7 @@
 #include "common/progress.h"
 #include "common/provenance.h"
 #include "common/signals.h"
+#include "common/text_output.h"
 #include "common/watchdog.h"
 #include "launch/command.h"
 #include "launch/config_file.h"
@@ -33,6 +38,7 @@ namespace po = boost::program_options;
 struct Parsed {
   std::unique_ptr<Command> command;
   CommonOptions common;
+  std::vector<PathUse> paths;
   std::string help;  // not empty: print and leave
 };
 
@@ -49,8 +55,8 @@ std::string Overview() {
 void AddCommon(po::options_description& options, CommonOptions& common) {
   // clang-format off
   options.add_options()
-      ("config", po::value<std::string>(), "read options from this file, as lines of name = value")
-      ("json", Optional(&common.json), "write the result to this file as JSON")
+      ("config", InputPath(&common.config), "read options from this file, as lines of name = value")
+      ("json", OutputPath(&common.json, JsonOutput()), "write the result to this file as JSON; - for standard output")
       ("device", Default(&common.device), "auto, cpu or cuda")
       ("comm", Default(&common.comm), "collectives: auto, mpi or nccl (one GPU per rank)")
       ("threads", Default(&common.threads), "CPU worker threads of each rank; 0: its share of the cores")
@@ -123,6 +129,8 @@ Parsed Parse(int argc, char** argv) {
       }
     }
     po::notify(values);
+    parsed.paths = PathsOf(all, values);
+    for (PathUse& use : parsed.command->MoreOutputs()) parsed.paths.push_back(std::move(use));
   } catch (const po::error& error) {
     throw UsageError(OptionProblem(name, error, all));
   }
@@ -136,6 +144,9 @@ void PrintError(const std::string& message) {
   std::fprintf(stderr, "clipsweep: %s\n", message.substr(0, end).c_str());
   std::fflush(stderr);
 }
+
+// Results; what cannot be written is an error, so that nobody takes an empty file for one.
+void Print(const std::string& text) { WriteTextOutput("-", text); }
 
 // Ranks that fail together speak in turn, so that the first to print ends the others before they
 // do: `turn` 0 speaks at once.
@@ -202,10 +213,27 @@ std::unique_ptr<Watchdog> StartWatchdog(double seconds, MpiSession& session) {
       [&session](const std::string& message) { EndStalled(session, message); });
 }
 
+void WriteJson(const Parsed& parsed, const Comm& comm, const Compute& compute, const Json& result,
+               std::chrono::steady_clock::time_point started) {
+  Json json = {{"command", parsed.command->name()},
+               {"version", kVersion},
+               {"ranks", comm.size()},
+               {"comm", comm.name()},
+               {"threads", compute.workers},
+               {"device", compute.device},
+               {"seconds",
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()}};
+  json.update(result);
+  WriteTextOutput(parsed.common.json,
+                  json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
 int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog>& watchdog) {
   Comm& world = session.world();
   if (!parsed.help.empty()) {
-    if (world.is_root()) std::fputs(parsed.help.c_str(), stdout);
+    Agree(world, [&] {
+      if (world.is_root()) Print(parsed.help);
+    });
     return 0;
   }
   std::optional<Compute> compute;
@@ -216,6 +244,7 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
     if (terse) level = std::max(level, LogLevel::kWarning);
     InitLog(level, world.rank(), world.size());
     if (parsed.common.quiet) DisableProgress();
+    if (world.is_root()) CheckPaths(parsed.paths);
     watchdog = StartWatchdog(parsed.common.stall_timeout, session);
     compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
                             session.core_sharers());
@@ -231,29 +260,43 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
   CommandOutput output = parsed.command->Run({parsed.common, *compute, comm});
   Agree(comm, [&] {
     if (!comm.is_root()) return;
-    std::fputs(output.text.c_str(), stdout);
-    std::fflush(stdout);
+    // The file first: a reader of standard output that has gone ends this process.
+    std::exception_ptr failure;
+    if (!parsed.common.json.empty()) {
+      try {
+        WriteJson(parsed, comm, *compute, output.json, started);
+      } catch (const Error&) {
+        failure = std::current_exception();
+      }
+    }
+    if (DescriptorNamed(parsed.common.json) == STDOUT_FILENO) {
+      std::fputs(output.text.c_str(), stderr);
+    } else {
+      Print(output.text);
+    }
     if (!output.error.empty()) PrintError(output.error);
-    if (parsed.common.json.empty()) return;
-    Json json = {
-        {"command", parsed.command->name()},
-        {"version", kVersion},
-        {"ranks", comm.size()},
-        {"comm", comm.name()},
-        {"threads", compute->workers},
-        {"device", compute->device},
-        {"seconds",
-         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()}};
-    json.update(output.json);
-    WriteFileAtomically(parsed.common.json,
-                        json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    if (failure) std::rethrow_exception(failure);
   });
   return static_cast<int>(output.code);
 }
 
 }  // namespace
 
+namespace {
+
+// A file opened later must not take the number of a standard stream that is closed: results would
+// be printed into it.
+void FillStandardDescriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // For reading only: what is printed fails and is told.
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDONLY);
+  }
+}
+
+}  // namespace
+
 int RunProgram(int argc, char** argv) {
+  FillStandardDescriptors();
   std::optional<MpiSession> session;
   try {
     session.emplace(&argc, &argv);

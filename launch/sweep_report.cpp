@@ -6,8 +6,8 @@
 #include <cmath>
 #include <fstream>
 
-#include "common/atomic_file.h"
 #include "common/file_system.h"
+#include "common/text_output.h"
 #include "launch/markup.h"
 
 namespace clipsweep {
@@ -149,13 +149,10 @@ std::string HeatMapFigure(const SweepData& data, std::size_t shots, std::size_t 
 }
 
 void WriteSweepCsv(const std::filesystem::path& path, const SweepData& data) {
-  const auto temporary = TemporaryFor(path);
-  OutputFile file(temporary);
+  TextOutput file(path);
   std::string lines = "shots,subset_seed,alpha,beta,top1,top5,samples,tuned_on\n";
-  off_t written = 0;
   const auto flush = [&] {
-    file.Write(lines, written);
-    written += static_cast<off_t>(lines.size());
+    file.Write(lines);
     lines.clear();
   };
   std::size_t at = 0;
@@ -172,8 +169,7 @@ void WriteSweepCsv(const std::filesystem::path& path, const SweepData& data) {
       }
     }
   }
-  file.SyncAndClose();
-  CommitFile(temporary, path);
+  file.Commit();
 }
 
 std::string HeatMapPage(const SweepData& data) {

@@ -11,10 +11,14 @@
 #include "common/error.h"
 #include "common/feature_file.h"
 #include "common/log.h"
+#include "common/plain_file.h"
 #include "common/prediction_file.h"
 #include "common/text_file.h"
 #include "extract/shard_store.h"
 #include "finetune/train_state.h"
+#include "launch/experiment/results.h"
+#include "launch/json_file.h"
+#include "launch/nightly/history_file.h"
 #include "sweep/block_store.h"
 #include "sweep/sweep_job.h"
 
@@ -88,7 +92,17 @@ void CheckSealOrLocate(const fs::path& path) {
 
 }  // namespace
 
-std::string VerifyFile(const fs::path& path) {
+namespace {
+
+// As it is written in the file; VerifySealed checks it.
+std::string SealOf(const fs::path& path) {
+  constexpr std::string_view kWord = "clipsweep sha256 ";
+  std::string start(kWord.size() + 64, '\0');
+  start.resize(PlainFile(path).ReadAt(0, start.data(), start.size()));
+  return start.starts_with(kWord) ? start.substr(kWord.size()) : "";
+}
+
+std::string VerifySealed(const fs::path& path) {
   CheckSealOrLocate(path);
   std::string format;
   {
@@ -105,6 +119,78 @@ std::string VerifyFile(const fs::path& path) {
   return format;
 }
 
+// The files it names must be those it was made from: sealed, each may still be another run's.
+std::string VerifyResults(const fs::path& path) {
+  const Json results = ReadResults(path);
+  ReadingJson(path, [&] {
+    for (const auto& [name, about] : results.at("files").items()) {
+      const fs::path file = path.parent_path() / name;
+      if (!fs::exists(file)) {
+        throw InputError(
+            fmt::format("{}: names '{}', which is not beside it; run the experiment "
+                        "again",
+                        path.string(), Printable(name)));
+      }
+      if (SealOf(file) != about.at("sha256").get<std::string>()) {
+        throw InputError(
+            fmt::format("{}: was made from another '{}' than is beside it; run the "
+                        "experiment again",
+                        path.string(), Printable(name)));
+      }
+    }
+    return 0;
+  });
+  return "clipsweep-results";
+}
+
+std::string VerifyRunFile(const fs::path& path) {
+  ReadRunFile(path);
+  return "clipsweep-run";
+}
+
+std::string VerifyHistory(const fs::path& path) {
+  CheckHistory(Database(path, Database::Open::kToRead));
+  return "clipsweep-history";
+}
+
+// What clipsweep keeps, told by how it begins; of files that a run calls by name, by that too, so
+// that one that is damaged in its first bytes is looked at.
+struct Kind {
+  std::string_view start, name;
+  std::string (*verify)(const fs::path&);
+};
+constexpr Kind kKinds[] = {
+    {"clipsweep sha256 ", "", VerifySealed},
+    {"{\n \"schema\": \"clipsweep-results", "results.json", VerifyResults},
+    {"{\n \"schema\": \"clipsweep-run", "run.json", VerifyRunFile},
+    {"SQLite format 3", "history.sqlite", VerifyHistory},
+};
+
+const Kind* KindOf(const fs::path& path) {
+  std::string start(64, '\0');
+  start.resize(PlainFile(path).ReadAt(0, start.data(), start.size()));
+  for (const Kind& kind : kKinds) {
+    if (start.starts_with(kind.start)) return &kind;
+  }
+  for (const Kind& kind : kKinds) {
+    if (!kind.name.empty() && path.filename() == kind.name) return &kind;
+  }
+  return path.extension() == ".h5" ? &kKinds[0] : nullptr;
+}
+
+}  // namespace
+
+std::string VerifyFile(const fs::path& path) {
+  const Kind* kind = KindOf(path);
+  if (kind == nullptr) {
+    throw InputError(
+        fmt::format("{}: is no file that clipsweep keeps; give a sealed file, "
+                    "results.json, run.json or a history",
+                    path.string()));
+  }
+  return kind->verify(path);
+}
+
 std::vector<std::string> FilesToVerify(const std::vector<std::string>& given) {
   std::vector<std::string> files;
   for (const std::string& path : given) {
@@ -114,9 +200,10 @@ std::vector<std::string> FilesToVerify(const std::vector<std::string>& given) {
     }
     std::vector<std::string> inside;
     for (const auto& entry : fs::recursive_directory_iterator(path)) {
-      if (entry.path().extension() == ".h5") inside.push_back(entry.path().string());
+      if (entry.is_symlink() || !entry.is_regular_file()) continue;
+      if (KindOf(entry.path()) != nullptr) inside.push_back(entry.path().string());
     }
-    if (inside.empty()) throw InputError(fmt::format("{}: holds no .h5 file", path));
+    if (inside.empty()) throw InputError(fmt::format("{}: holds no file of clipsweep", path));
     std::sort(inside.begin(), inside.end());
     files.insert(files.end(), inside.begin(), inside.end());
   }

@@ -87,15 +87,15 @@ FinishedItems ReadPart(const H5Reader& file) {
 
 BlockStore::BlockStore(const std::filesystem::path& out, const Provenance& made_from,
                        const Options& options, Comm& comm)
-    : folder_(out.string() + ".parts"), made_from_(made_from), options_(options) {
+    : folder_(out), made_from_(made_from), options_(options) {
   run_ = BroadcastString(
       comm, fmt::format("{}-{}", std::chrono::system_clock::now().time_since_epoch().count(),
                         ::getpid()));
   run_ += fmt::format("-{}", comm.rank());
   Agree(comm, [&] {
-    if (!comm.is_root() || !std::filesystem::exists(folder_)) return;
+    if (!comm.is_root() || !folder_.Exists()) return;
     if (options.discard) {
-      std::filesystem::remove_all(folder_);
+      folder_.Remove();
     } else if (options.resume) {
       Load();
     } else {
@@ -108,13 +108,8 @@ BlockStore::BlockStore(const std::filesystem::path& out, const Provenance& made_
 }
 
 void BlockStore::Load() {
-  std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    if (entry.path().extension() == ".h5") paths.push_back(entry.path());
-  }
-  std::sort(paths.begin(), paths.end());
   std::set<std::int64_t> known;
-  for (const auto& path : paths) {
+  for (const auto& path : folder_.Files()) {
     FinishedItems part;
     std::string difference;
     try {
@@ -128,7 +123,7 @@ void BlockStore::Load() {
     }
     if (!difference.empty() && options_.replace_other) {
       loaded_.clear();
-      std::filesystem::remove_all(folder_);
+      folder_.Remove();
       return;
     }
     if (!difference.empty()) {
@@ -168,10 +163,7 @@ void BlockStore::Save(int worker, const std::vector<std::int64_t>& items,
   file.Commit();
 }
 
-void BlockStore::Remove() const {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
+void BlockStore::Remove() const { folder_.Remove(); }
 
 std::vector<bool> DoneItems(const std::vector<FinishedItems>& loaded, std::int64_t items,
                             const std::vector<GridTask>& tasks) {

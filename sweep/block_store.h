@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/comm.h"
+#include "common/parts_folder.h"
 #include "common/provenance.h"
 #include "sweep/sample_counter.h"
 
@@ -51,7 +52,7 @@ class BlockStore {
  private:
   void Load();
 
-  const std::filesystem::path folder_;
+  const PartsFolder folder_;
   const Provenance made_from_;
   const Options options_;
   std::string run_;   // of this process and start: names of files

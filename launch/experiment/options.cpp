@@ -9,9 +9,11 @@
 #include "common/atomic_file.h"
 #include "common/class_names.h"
 #include "common/error.h"
+#include "common/output_lock.h"
 #include "common/statistics.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/results.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -44,13 +46,13 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
   AddPictureOptions(options, &config_.model);
   options.add_options()
       ("title", Default(&config_.title), "of the data set, for reports")
-      ("train", Optional(&train_), "image folder of the keys: one sub-folder per class")
-      ("val", Optional(&val_), "image folder that chooses alpha, beta and epoch; when not given, up to 4 images a class of --train do")
-      ("test", Optional(&test_), "image folder that is measured")
-      ("split", Optional(&split_), "instead of folders: a split_zhou_*.json, with paths below --images")
-      ("images", Optional(&images_), "with --split: the folder its paths start from")
-      ("classnames", Optional(&classnames_), "class names: lines or JSON, see docs/file-formats.md; when not given, names of folders")
-      ("templates", Default(&config_.templates), "imagenet-1, imagenet-7, imagenet-80 or a file")
+      ("train", InputPath(&train_), "image folder of the keys: one sub-folder per class")
+      ("val", InputPath(&val_), "image folder that chooses alpha, beta and epoch; when not given, up to 4 images a class of --train do")
+      ("test", InputPath(&test_), "image folder that is measured")
+      ("split", InputPath(&split_), "instead of folders: a split_zhou_*.json, with paths below --images")
+      ("images", InputPath(&images_), "with --split: the folder its paths start from")
+      ("classnames", InputPath(&classnames_), "class names: lines or JSON, see docs/file-formats.md; when not given, names of folders")
+      ("templates", InputPath(&config_.templates)->default_value(config_.templates), "imagenet-1, imagenet-7, imagenet-80 or a file")
       ("compare-templates", Default(&compare_), "zero-shot is also measured with these; none for no others")
       ("shots", Default(&shots_), "keys per class, as in 1,5,16")
       ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
@@ -62,7 +64,7 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("batch", Default(&config_.batch), "of Tip-Adapter-F")
       ("lr", Default(&config_.lr), "of Tip-Adapter-F")
       ("fresh", Switch(&config_.fresh), "make everything anew")
-      ("run", Required(&run_), "folder for every file of the run; up-to-date ones are kept");
+      ("run", RunFolder(&run_)->required(), "folder for every file of the run; up-to-date ones are kept");
   // clang-format on
   AddAllowOptions(options, {AllowOption::kOverlap}, &config_.allowed);
   bad_images_.Add(options);

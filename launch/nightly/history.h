@@ -4,11 +4,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace clipsweep {
+
+class Database;
 
 // "count": right answers among the test images. "accuracy": their mean over subsets, to look at.
 // "seconds", "throughput": units a second.
@@ -40,8 +43,8 @@ struct Night {
 
 class History {
  public:
-  // Opens or makes the file. Throws InputError naming it when it is none of ours, damaged, or of a
-  // newer schema.
+  // Opens or makes the file, and checks all of it. Throws InputError naming it when it is none of
+  // ours, damaged, changed by another program, or of a newer schema.
   explicit History(const std::filesystem::path& path);
   ~History();
   History(const History&) = delete;
@@ -69,6 +72,9 @@ class History {
 
  private:
   struct State;
+  // In one transaction, with the seal of all rows.
+  void Change(const std::function<void(const Database&)>& change);
+
   std::unique_ptr<State> state_;
 };
 

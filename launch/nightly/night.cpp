@@ -19,7 +19,9 @@
 #include "common/error.h"
 #include "common/liveness.h"
 #include "common/log.h"
+#include "common/output_lock.h"
 #include "common/provenance.h"
+#include "common/text_output.h"
 #include "launch/experiment/options.h"
 #include "launch/experiment/results.h"
 #include "launch/nightly/figures.h"
@@ -133,7 +135,7 @@ class Record {
       if (night->folder.empty() || fs::path(night->folder).parent_path() != root) continue;
       if (++kept > config_.keep_runs) folders.push_back(night->folder);
     }
-    static const std::regex pattern(std::string(kFolderPrefix) + "[0-9]{8}T[0-9]{6}Z");
+    static const std::regex pattern(std::string(kFolderPrefix) + "[0-9]{8}T[0-9]{6}Z(-[0-9]+)?");
     for (const std::string& folder : folders) {
       const fs::path path = folder;
       std::error_code error;
@@ -160,7 +162,7 @@ class Record {
     WriteFileAtomically(root / "trend.html", TrendPage(nights, figures));
     if (config_.prometheus.empty()) return;
     try {
-      WriteFileAtomically(config_.prometheus, PrometheusText(outcome_));
+      WriteTextOutput(config_.prometheus, PrometheusText(outcome_));
     } catch (const Error& error) {  // the night's result does not depend on who watches it
       LogWarning("--prometheus: {}", error.what());
     }
@@ -199,6 +201,21 @@ void RunHook(const NightConfig& config, const Night& night) {
   }
 }
 
+// A folder of this night alone, though another has begun within the same second; its name.
+std::string MakeFolder(const fs::path& root, const std::string& started) {
+  const std::string base = kFolderPrefix + FormatUtc(ParseUtc(started), "%Y%m%dT%H%M%SZ");
+  fs::create_directories(root);
+  for (int number = 1;; ++number) {
+    const std::string name = number == 1 ? base : fmt::format("{}-{}", base, number);
+    std::error_code code;
+    if (fs::create_directory(root / name, code)) return name;
+    if (code) {
+      throw InputError(fmt::format("{}: folder cannot be made: {}; choose another place",
+                                   (root / name).string(), code.message()));
+    }
+  }
+}
+
 }  // namespace
 
 NightOutcome RunNight(const NightConfig& config, const CommandContext& context) {
@@ -215,14 +232,17 @@ NightOutcome RunNight(const NightConfig& config, const CommandContext& context) 
   NightConfig whole = config;
   if (whole.history.empty()) whole.history = config.experiment.run / "history.sqlite";
   ExperimentConfig experiment = config.experiment;
-  experiment.run /= config.reuse
-                        ? "reused"
-                        : kFolderPrefix + FormatUtc(ParseUtc(night.started), "%Y%m%dT%H%M%SZ");
-  night.folder = fs::absolute(experiment.run).lexically_normal().string();
   std::unique_ptr<Record> record;
+  std::string folder;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     record = std::make_unique<Record>(whole);
+    folder = config.reuse ? "reused" : MakeFolder(config.experiment.run, night.started);
+  });
+  experiment.run /= BroadcastString(comm, folder);
+  night.folder = fs::absolute(experiment.run).lexically_normal().string();
+  Agree(comm, [&] {
+    if (!comm.is_root()) return;
     WriteFileAtomically(experiment.run / kMark, night.started + "\n");
     record->Begin(night);
   });

@@ -111,7 +111,7 @@ def test_files_that_are_something_else(tmp_path):
 def test_archives(tmp_path, state):
     torch.save(state, tmp_path / "pickle.pt")
     for options in ((), ("--trust-checkpoint",)):
-        refused(tmp_path / "pickle.pt", tmp_path, "a state dict",
+        refused(tmp_path / "pickle.pt", tmp_path, "a pickle of torch.save",
                 f"launch/convert_checkpoint.py {tmp_path}/pickle.pt --out {tmp_path}/pickle.safetensors", options=options)
     training = {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in state.items()}, "optimizer": {"state": {}}}
     for legacy in (False, True):

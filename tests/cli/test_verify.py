@@ -176,3 +176,52 @@ def test_a_repair_needs_what_the_file_was_made_from(digits, files, tmp_path):
     flip_in(files / "sweep.h5", bad, "top1")
     result = run("verify", bad, "--repair", "--model", DEMO_MODEL, "--images", digits / "train")
     assert result.code == 3 and len(result.errors) == 1, result.err
+
+
+def test_a_run_is_checked_whole(study, tmp_path):
+    """Its results and times too, and whether the files are those the results were made from."""
+    folder = tmp_path / "run"
+    shutil.copytree(study, folder)
+    whole = run_ok("verify", folder)
+    assert "results.json: whole (clipsweep-results)" in whole.out and "run.json: whole (clipsweep-run)" in whole.out
+    rng, flipped = random.Random(5), []
+    for name in ("results.json", "run.json"):
+        content = (folder / name).read_bytes()
+        for number in range(40):
+            bit = rng.randrange(8 * 64, 8 * len(content))
+            damaged = bytearray(content)
+            damaged[bit // 8] ^= 1 << bit % 8
+            flipped.append(folder / f"{name}-{number}")
+            flipped[-1].write_bytes(damaged)
+    listed = {f["file"]: f["whole"] for f in run("verify", folder, json_path=tmp_path / "v.json").json["files"]}
+    assert [listed[str(path)] for path in flipped] == [False] * len(flipped)
+    for path in flipped:
+        path.unlink()
+    for name in ("results.json", "run.json"):  # where it says what it is
+        content = (folder / name).read_bytes()
+        for byte in (0, 3, 12, 20, 30):
+            (folder / name).write_bytes(content[:byte] + bytes([content[byte] ^ 1]) + content[byte + 1:])
+            refused(folder / name)
+        (folder / name).write_bytes(content)
+    run_ok("verify", folder)
+    kept = (folder / "val.h5").read_bytes()
+    shutil.copy(folder / "train.h5", folder / "val.h5")  # whole, but another
+    refused(folder / "results.json", "'val.h5'")
+    (folder / "val.h5").unlink()
+    refused(folder / "results.json", "'val.h5'", "not beside it")
+    (folder / "val.h5").write_bytes(kept)
+
+
+def test_files_are_known_by_their_bytes(files, tmp_path):
+    shutil.copy(files / "text.h5", tmp_path / "text.old")
+    (tmp_path / "notes.txt").write_text("no file of ours\n")
+    (tmp_path / "link.h5").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "pipe.h5")
+    result = run_ok("verify", tmp_path)
+    assert result.out.count("\n") == 1 and "text.old: whole (clipsweep-text)" in result.out
+    assert "text.old" in run_ok("inspect", tmp_path / "text.old").out
+    refused(tmp_path / "notes.txt", "no file that clipsweep keeps")
+    (tmp_path / "empty.h5").write_bytes(b"")
+    refused(tmp_path / "empty.h5")
+    (tmp_path / "none").mkdir()
+    refused(tmp_path / "none", "no file of clipsweep")

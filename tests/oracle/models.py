@@ -146,7 +146,7 @@ def save_hugging_face(model, folder, quick_gelu=True):
     text_width = state["text_projection"].shape[0]
     config = CLIPConfig(
         text_config={"hidden_size": text_width, "intermediate_size": 4 * text_width, "num_attention_heads": text_width // 64,
-                     "hidden_act": act},
+                     "num_hidden_layers": len(model.transformer.resblocks), "hidden_act": act},
         vision_config={"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": width // 64,
                        "num_hidden_layers": len(model.visual.transformer.resblocks), "patch_size": grid,
                        "image_size": image_size(model), "hidden_act": act},

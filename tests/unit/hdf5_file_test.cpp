@@ -78,15 +78,5 @@ TEST(Hdf5File, AnUncommittedFileLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(OutputLock, RefusesASecondHolderAndIsReleased) {
-  const TempFolder folder;
-  {
-    const OutputLock first(folder / "out.h5");
-    EXPECT_THROW(OutputLock(folder / "out.h5"), Error);
-  }
-  const OutputLock second(folder / "out.h5");
-  EXPECT_TRUE(std::filesystem::exists(folder / "out.h5.lock"));
-}
-
 }  // namespace
 }  // namespace clipsweep
