@@ -21,6 +21,7 @@
 #include "common/progress.h"
 #include "common/provenance.h"
 #include "common/signals.h"
+#include "common/unsafe_text.h"
 #include "common/watchdog.h"
 #include "launch/command.h"
 #include "launch/config_file.h"
@@ -132,8 +133,9 @@ Parsed Parse(int argc, char** argv) {
 // One line: what follows a line break (a library's stack trace) goes to the debug log.
 void PrintError(const std::string& message) {
   const std::size_t end = message.find('\n');
-  if (end != std::string::npos) LogDebug("{}", message);
-  std::fprintf(stderr, "clipsweep: %s\n", message.substr(0, end).c_str());
+  std::istringstream further(end == std::string::npos ? "" : message.substr(end + 1));
+  for (std::string line; std::getline(further, line);) LogDebug("{}", line);
+  std::fprintf(stderr, "clipsweep: %s\n", Printable(message.substr(0, end)).c_str());
   std::fflush(stderr);
 }
 
@@ -231,7 +233,7 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
   CommandOutput output = parsed.command->Run({parsed.common, *compute, comm});
   Agree(comm, [&] {
     if (!comm.is_root()) return;
-    std::fputs(output.text.c_str(), stdout);
+    std::fputs(PrintableLines(output.text).c_str(), stdout);
     std::fflush(stdout);
     if (!output.error.empty()) PrintError(output.error);
     if (parsed.common.json.empty()) return;
