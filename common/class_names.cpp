@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "common/builtin_templates.h"
 #include "common/error.h"
+#include "common/json_reader.h"
 #include "common/list_shapes.h"
 #include "common/log.h"
 #include "common/name_match.h"
@@ -21,6 +21,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 26;
+constexpr JsonLimits kJsonLimits{.values = 2'000'000};  // a pair of texts takes as much again
 
 struct Pair {
   std::string folder, name;  // folder "" where the file has none
@@ -84,14 +85,18 @@ bool IsPair(const Json& value) {
 }
 
 std::vector<Pair> FromJson(const std::string& path, const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) {
+  const auto [json, fault, repeated] = ParseJson<Json>(text, kJsonLimits);
+  if (fault == JsonFault::kTooDeep || fault == JsonFault::kTooMany) {
+    throw InputError(
+        fmt::format("{}: {}; {}", path, JsonFaultText(fault, kJsonLimits), kClassNameShapes));
+  }
+  if (fault != JsonFault::kNone) {
     throw InputError(fmt::format("{}: is not valid JSON, though it begins with '{}'; {}", path,
                                  text[text.find_first_not_of(" \t\r\n")], kClassNameShapes));
   }
-  if (const std::string key = RepeatedJsonKey(text); !key.empty()) {
-    throw InputError(
-        fmt::format("{}: key '{}' stands twice; every class needs its own", path, Printable(key)));
+  if (!repeated.empty()) {
+    throw InputError(fmt::format("{}: key '{}' stands twice; every class needs its own", path,
+                                 Printable(repeated)));
   }
   std::vector<Pair> pairs;
   std::int64_t number = 0;

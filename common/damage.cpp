@@ -9,6 +9,7 @@
 #include "common/child.h"
 #include "common/error.h"
 #include "common/hdf5_file.h"
+#include "common/hdf5_structure.h"
 
 namespace clipsweep {
 namespace {
@@ -68,7 +69,7 @@ void Probe(const std::filesystem::path& path, const Send& send) {
     }
   }
   send("opens\n");
-  const H5Id file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  const H5Id file = hdf5::OpenForReading(path);
   for (const std::string& name : names) {
     if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c <= ' '; })) continue;
     try {

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/hdf5_file.h"
 #include "common/hdf5_internal.h"
+#include "common/hdf5_structure.h"
 #include "common/sha256.h"
 
 namespace clipsweep {
@@ -47,8 +48,8 @@ std::string CheckSeal(const std::filesystem::path& path) {
 H5Reader::H5Reader(const std::filesystem::path& path, Seal seal)
     : path_(path), seal_(seal == Seal::kCheck ? CheckSeal(path) : "") {
   if (seal == Seal::kCheckedBefore) RequireNoPipe(path);
-  hdf5::Quiet();
-  file_ = H5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  hdf5::CheckStructure(path);
+  file_ = hdf5::OpenForReading(path);
   if (!file_.ok()) Fail("HDF5 cannot open it; make it again");
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/error.h"
+#include "common/unsafe_text.h"
 
 namespace clipsweep {
 namespace {
@@ -54,7 +55,8 @@ void InitLog(LogLevel level, int rank, int ranks) {
 bool LogEnabled(LogLevel level) { return Logger()->should_log(ToSpdlog(level)); }
 
 void LogLine(LogLevel level, std::string_view line) {
-  Logger()->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
+  const std::string text = Printable(line);  // whoever has put foreign text into it
+  Logger()->log(ToSpdlog(level), spdlog::string_view_t(text.data(), text.size()));
 }
 
 std::size_t DirectionMark(std::string_view text) {
@@ -68,24 +70,20 @@ std::size_t DirectionMark(std::string_view text) {
   return turns ? 3 : 0;
 }
 
-std::string Printable(std::string_view text) {
+namespace {
+
+std::string SpelledOut(std::string_view piece) {
   std::string out;
-  out.reserve(text.size());
-  std::size_t unsafe = 0;  // bytes still to be spelled out
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    const bool is_c1 = byte == 0xc2 && at + 1 < text.size() &&
-                       static_cast<unsigned char>(text[at + 1]) >= 0x80 &&
-                       static_cast<unsigned char>(text[at + 1]) < 0xa0;
-    if (unsafe == 0) unsafe = is_c1 ? 2 : DirectionMark(text.substr(at));
-    if (byte < 0x20 || byte == 0x7f || unsafe > 0) {
-      out += fmt::format("\\x{:02x}", byte);
-      unsafe -= unsafe > 0 ? 1 : 0;
-    } else {
-      out += static_cast<char>(byte);
-    }
-  }
+  for (const char byte : piece) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
   return out;
+}
+
+}  // namespace
+
+std::string Printable(std::string_view text) { return ReplaceUnsafe(text, "", SpelledOut); }
+
+std::string PrintableLines(std::string_view text) {
+  return ReplaceUnsafe(text, "\n\t", SpelledOut);
 }
 
 }  // namespace clipsweep

@@ -43,8 +43,8 @@ void LogError(fmt::format_string<Args...> format, Args&&... args) {
 // what follows (U+061C, U+200E, U+200F, U+202A..U+202E, U+2066..U+2069); else 0.
 std::size_t DirectionMark(std::string_view text);
 
-// Makes text from files safe for a terminal: control characters, of C1 too, and those that turn the
-// reading direction become \xNN.
+// Makes text safe for a terminal: control characters, of C1 too, those that turn the reading
+// direction, and what is not UTF-8 become \xNN. Text that has passed through stays as it is.
 std::string Printable(std::string_view text);
 
 }  // namespace clipsweep

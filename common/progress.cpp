@@ -54,8 +54,9 @@ void Progress::Draw(std::int64_t done, const std::string& note, double seconds) 
   constexpr int kWidth = 24;
   const double part = total_ > 0 ? static_cast<double>(done) / static_cast<double>(total_) : 1.0;
   const int full = std::clamp(static_cast<int>(part * kWidth), 0, kWidth);
-  const std::string line = fmt::format("\r\033[K{} [{}{}] {}", label_, std::string(full, '#'),
-                                       std::string(kWidth - full, '.'), figures);
+  const std::string line =
+      fmt::format("\r\033[K{} [{}{}] {}", Printable(label_), std::string(full, '#'),
+                  std::string(kWidth - full, '.'), Printable(figures));
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
   drawn_ = true;

@@ -4,8 +4,6 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "common/atomic_file.h"
 #include "common/error.h"
@@ -32,41 +30,6 @@ bool IsUtf16(std::string_view bytes) {
   const std::size_t most = std::max(nuls[0], nuls[1]), fewest = std::min(nuls[0], nuls[1]);
   return start.size() >= 2 && most * 4 >= start.size() && fewest * 8 <= most;
 }
-
-// Calls of nlohmann's parser, of which only keys matter.
-class KeyCounter final : public nlohmann::json_sax<nlohmann::json> {
- public:
-  const std::string& repeated() const { return repeated_; }
-
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
-  bool start_object(std::size_t) override {
-    keys_.emplace_back();
-    return true;
-  }
-  bool end_object() override {
-    keys_.pop_back();
-    return true;
-  }
-  bool start_array(std::size_t) override { return true; }
-  bool end_array() override { return true; }
-  bool key(string_t& key) override {
-    if (!keys_.back().insert(key).second) repeated_ = key;
-    return repeated_.empty();
-  }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override {
-    return false;
-  }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
-  std::string repeated_;
-};
 
 }  // namespace
 
@@ -133,12 +96,6 @@ std::vector<TextLine> DropBlank(std::vector<TextLine> lines) {
 
 std::vector<TextLine> ReadTextLines(const std::filesystem::path& path, std::size_t limit) {
   return DropBlank(SplitLines(path.string(), ReadTextInput(path, limit)));
-}
-
-std::string RepeatedJsonKey(const std::string& text) {
-  KeyCounter counter;
-  nlohmann::json::sax_parse(text, &counter);
-  return counter.repeated();
 }
 
 }  // namespace clipsweep

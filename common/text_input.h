@@ -36,8 +36,4 @@ std::vector<TextLine> ReadTextLines(const std::filesystem::path& path,
 // Where the first byte is that is not part of UTF-8; npos: nowhere.
 std::size_t FirstNotUtf8(std::string_view text);
 
-// The first key that stands twice in one object of the JSON in `text`: readers keep one of the two
-// values and say nothing. "" for none, and for what is no JSON.
-std::string RepeatedJsonKey(const std::string& text);
-
 }  // namespace clipsweep

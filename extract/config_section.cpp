@@ -4,6 +4,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/json_reader.h"
 #include "common/log.h"
 
 namespace clipsweep {
@@ -86,13 +87,13 @@ std::optional<std::array<float, 3>> ConfigSection::Colour(const std::string& key
 
 // Shallow by far; a text of brackets alone would exhaust the stack where values are copied.
 ConfigSection ParseConfigSection(const std::string& source, const std::string& text) {
-  constexpr int kDeepest = 16;
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) throw InputError(source + ": is nested too deep; mend or remove it");
-    return true;
-  };
+  constexpr JsonLimits kLimits{.levels = 16};
   if (text.size() > kMaxConfigBytes) throw InputError(source + ": is too long for a configuration");
-  ConfigSection section{source, Json::parse(text, shallow, /*allow_exceptions=*/false)};
+  auto [json, fault, repeated] = ParseJson<Json>(text, kLimits);
+  if (fault == JsonFault::kTooDeep) {
+    throw InputError(source + ": is nested too deep; mend or remove it");
+  }
+  ConfigSection section{source, std::move(json)};
   if (!section.json.is_object()) {
     throw InputError(source + ": is not JSON; mend or remove it");
   }

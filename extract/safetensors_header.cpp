@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include "common/json_reader.h"
 
 namespace clipsweep {
 namespace {
@@ -106,20 +107,20 @@ SafetensorsHeader ParseSafetensors(std::string_view file) {
   SafetensorsHeader header;
   header.data_begin = sizeof length + length;
   const std::uint64_t data_bytes = file.size() - header.data_begin;
-  // Only objects at the depth the format needs: a text of brackets alone must not exhaust the
-  // stack.
+  // Only objects at the depth the format needs.
+  constexpr JsonLimits kLimits{.levels = 4};
   std::set<std::string> seen;
-  const auto shallow = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > 4) throw SafetensorsError("its header is nested too deep");
-    if (depth == 1 && event == Json::parse_event_t::key &&
-        !seen.insert(parsed.get<std::string>()).second) {
-      throw SafetensorsError(
-          fmt::format("its header lists tensor '{}' twice", ShownName(parsed.get<std::string>())));
+  const auto watch = [&](int depth, const std::string& key) {
+    if (depth == 1 && !seen.insert(key).second) {
+      throw SafetensorsError(fmt::format("its header lists tensor '{}' twice", ShownName(key)));
     }
-    return true;
   };
   const std::string_view text = file.substr(sizeof length, length);
-  const Json json = Json::parse(text.begin(), text.end(), shallow, /*allow_exceptions=*/false);
+  const auto [json, fault, repeated] = ParseJson<Json>(text, kLimits, watch);
+  if (fault == JsonFault::kTooDeep) throw SafetensorsError("its header is nested too deep");
+  if (fault == JsonFault::kTooMany) {
+    throw SafetensorsError("its header " + JsonFaultText(fault, kLimits));
+  }
   if (!json.is_object()) throw SafetensorsError("its header is not JSON");
   constexpr std::uint64_t kLargestFile = std::uint64_t{1} << 50;
   const std::uint64_t reach = Reach(json);

@@ -2,9 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/json_reader.h"
 #include "extract/safetensors_header.h"
 
 namespace clipsweep {
@@ -25,20 +25,18 @@ void CheckFileName(const std::string& name) {
 }  // namespace
 
 std::map<std::string, std::string> ParseSafetensorsIndex(std::string_view text) {
-  constexpr int kDeepest = 8;
+  constexpr JsonLimits kLimits{.levels = 8};
   std::set<std::string> seen;
   bool in_map = false;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kDeepest) throw SafetensorsError("it is nested too deep");
-    if (event != Json::parse_event_t::key) return true;
-    const auto key = parsed.get<std::string>();
+  const auto watch = [&](int depth, const std::string& key) {
     if (depth == 1) in_map = key == "weight_map";
     if (depth == 2 && in_map && !seen.insert(key).second) {
       throw SafetensorsError(fmt::format("its weight_map lists tensor '{}' twice", ShownName(key)));
     }
-    return true;
   };
-  const Json json = Json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
+  const auto [json, fault, repeated] = ParseJson<Json>(text, kLimits, watch);
+  if (fault == JsonFault::kTooDeep) throw SafetensorsError("it is nested too deep");
+  if (fault == JsonFault::kTooMany) throw SafetensorsError("it " + JsonFaultText(fault, kLimits));
   if (!json.is_object()) throw SafetensorsError("it is not JSON");
   if (!json.contains("weight_map") || !json["weight_map"].is_object() ||
       json["weight_map"].empty()) {

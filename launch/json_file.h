@@ -13,7 +13,7 @@
 namespace clipsweep {
 
 // The object in `text`, which is the content of `path`. Throws InputError naming the file when it
-// is no JSON object or nested deeper than 64 levels (copying JSON recurses).
+// is no JSON object or beyond the limits of common/json_reader.h.
 Json ParseJsonObject(const std::filesystem::path& path, const std::string& text);
 
 // Reads and parses; files over `limit` bytes are refused.

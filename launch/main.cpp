@@ -1,4 +1,8 @@
 // clipsweep COMMAND [options]; program.h does the work.
+#include "common/library_warnings.h"
 #include "launch/program.h"
 
-int main(int argc, char** argv) { return clipsweep::RunProgram(argc, argv); }
+int main(int argc, char** argv) {
+  clipsweep::LogLibraryWarnings();
+  return clipsweep::RunProgram(argc, argv);
+}

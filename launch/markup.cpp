@@ -4,15 +4,9 @@
 
 #include <cmath>
 
-#include "common/log.h"
+#include "common/unsafe_text.h"
 
 namespace clipsweep {
-namespace {
-
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-}  // namespace
-
 const char* const kChartStyle = R"(
 :root { --s0: #6b6b6b; --s1: #0b62a8; --s2: #b3420a; --s3: #1d7a3c; --s4: #8a2d8c; --s5: #8a6d00; }
 @media (prefers-color-scheme: dark) { :root { --s0: #a9a9a9; --s1: #6cb6ff; --s2: #ff9e64; --s3: #7ee08f; --s4: #e39be4; --s5: #e6c84f; } }
@@ -61,25 +55,14 @@ figure { overflow-x: auto; margin: 1rem 0; }
 
 std::string EscapeHtml(std::string_view text) {
   std::string out;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (const std::size_t mark = DirectionMark(text.substr(at)); mark > 0) {
-      out += kReplacement;
-      at += mark - 1;
-      continue;
-    }
+  for (const char c : ReplacedText(text)) {
     switch (c) {
       case '&': out += "&amp;"; break;
       case '<': out += "&lt;"; break;
       case '>': out += "&gt;"; break;
       case '"': out += "&quot;"; break;
       case '\'': out += "&#39;"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          out += kReplacement;
-        } else {
-          out += c;
-        }
+      default: out += c;
     }
   }
   return out;
@@ -96,14 +79,9 @@ std::string CsvCell(std::string_view text) {
   constexpr std::string_view kFormula = "=+-@\t\r";
   std::string out = "\"";
   if (!text.empty() && kFormula.find(text[0]) != std::string_view::npos) out += '\'';
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (const std::size_t mark = DirectionMark(text.substr(at)); mark > 0) {
-      out += kReplacement;
-      at += mark - 1;
-      continue;
-    }
-    if (text[at] == '"') out += '"';
-    out += text[at];
+  for (const char c : ReplacedText(text, "\n\t")) {
+    if (c == '"') out += '"';
+    out += c;
   }
   return out + '"';
 }

@@ -13,14 +13,15 @@ std::string PageHead(const std::string& title, const std::string& style);
 // Rules for the charts of launch/report/charts.h and for heat maps.
 extern const char* const kChartStyle;
 
-// For element content and quoted attributes. Control characters and marks that turn the reading
-// direction become U+FFFD.
+// For element content and quoted attributes. Control characters, marks that turn the reading
+// direction and bytes that are not UTF-8 become U+FFFD.
 std::string EscapeHtml(std::string_view text);
 
 // At most `most` bytes, whole characters, with an ellipsis where some were cut off.
 std::string Shorten(const std::string& text, std::size_t most);
 
-// One CSV cell, quoted; a leading = + - @ gets an apostrophe before it.
+// One CSV cell, quoted; a leading = + - @ gets an apostrophe before it, and the same becomes U+FFFD
+// but for line feeds and tabs.
 std::string CsvCell(std::string_view text);
 
 // Low to high from dark blue to yellow, with the ink that can be read on it.

@@ -26,6 +26,7 @@
 #include "common/provenance.h"
 #include "common/signals.h"
 #include "common/text_output.h"
+#include "common/unsafe_text.h"
 #include "common/watchdog.h"
 #include "launch/command.h"
 #include "launch/config_file.h"
@@ -140,8 +141,9 @@ Parsed Parse(int argc, char** argv) {
 // One line: what follows a line break (a library's stack trace) goes to the debug log.
 void PrintError(const std::string& message) {
   const std::size_t end = message.find('\n');
-  if (end != std::string::npos) LogDebug("{}", message);
-  std::fprintf(stderr, "clipsweep: %s\n", message.substr(0, end).c_str());
+  std::istringstream further(end == std::string::npos ? "" : message.substr(end + 1));
+  for (std::string line; std::getline(further, line);) LogDebug("{}", line);
+  std::fprintf(stderr, "clipsweep: %s\n", Printable(message.substr(0, end)).c_str());
   std::fflush(stderr);
 }
 
@@ -270,19 +272,15 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
       }
     }
     if (DescriptorNamed(parsed.common.json) == STDOUT_FILENO) {
-      std::fputs(output.text.c_str(), stderr);
+      std::fputs(PrintableLines(output.text).c_str(), stderr);
     } else {
-      Print(output.text);
+      Print(PrintableLines(output.text));
     }
     if (!output.error.empty()) PrintError(output.error);
     if (failure) std::rethrow_exception(failure);
   });
   return static_cast<int>(output.code);
 }
-
-}  // namespace
-
-namespace {
 
 // A file opened later must not take the number of a standard stream that is closed: results would
 // be printed into it.

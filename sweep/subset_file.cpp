@@ -4,11 +4,11 @@
 
 #include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <unordered_map>
 
 #include "common/error.h"
+#include "common/json_reader.h"
 #include "common/log.h"
 #include "common/name_match.h"
 #include "common/text_input.h"
@@ -91,14 +91,17 @@ class SubsetReader {
 };
 
 void ReadJson(const std::string& text, SubsetReader& reader) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto [json, fault, repeated] = ParseJson<Json>(text);
+  if (fault == JsonFault::kTooDeep || fault == JsonFault::kTooMany) {
+    reader.Fail(JsonFaultText(fault) + "; it is an object of class -> list of paths or rows");
+  }
   if (!json.is_object()) {
     reader.Fail(
         "is not a JSON object of class -> list of paths or rows (tab-separated lists end in .tsv)");
   }
-  if (const std::string key = RepeatedJsonKey(text); !key.empty()) {
+  if (!repeated.empty()) {
     reader.Fail(
-        fmt::format("class '{}' stands twice; put its images into one list", Printable(key)));
+        fmt::format("class '{}' stands twice; put its images into one list", Printable(repeated)));
   }
   for (const auto& [name, entries] : json.items()) {
     if (!entries.is_array()) reader.Fail(fmt::format("'{}' is not a list", Printable(name)));

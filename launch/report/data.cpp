@@ -9,6 +9,7 @@
 #include "common/prediction_file.h"
 #include "launch/experiment/results.h"
 #include "launch/json_file.h"
+#include "launch/report/check_results.h"
 
 namespace clipsweep {
 namespace {
@@ -122,6 +123,7 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
                                  results.string()));
   }
   data.results = ReadResults(results);
+  CheckResultsAgree(results, data.results);
   data.run = ReadRunFile(folder / "run.json");
   ReadingJson(results, [&] {
     data.classes = Labels({data.results.at("class_folders").get<std::vector<std::string>>(),

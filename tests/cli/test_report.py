@@ -14,17 +14,13 @@ import numpy as np
 import pytest
 
 import import_tip_adapter as importer
+import results_tools as made_up
 from conftest import DEMO_MODEL, reseal, run, run_ok, study_arguments
+from results_tools import seal
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SECTIONS = ["table", "shots", "prompts", "grid", "training", "classes", "confusion", "calibration", "gallery", "map",
             "time", "provenance"]
-
-
-def seal(path, results):
-    """results.json as the program writes it, with its hash."""
-    text = json.dumps(dict(results, sha256="0" * 64), indent=1, ensure_ascii=False) + "\n"
-    path.write_text(text.replace("0" * 64, hashlib.sha256(text.encode()).hexdigest(), 1))
 
 
 def open_in_browser(page, tmp_path, *options):
@@ -251,33 +247,22 @@ def large_run(folder, classes=1000, shots=(1, 2, 4, 8, 16, 32), seeds=10, sample
     run_ok("finetune", *inputs, "--sweep", folder / "sweep.h5", "--shots", 1, "--epochs", 2, "--out",
            folder / "adapter-1shot-seed1.h5")
 
-    def counts(top1):
-        return {"samples": samples, "top1": top1, "top5": samples, "top1_accuracy": top1 / samples, "top5_accuracy": 1.0}
-
-    def row(method, templates, at):
-        values = rng.uniform(0.5, 0.7, size=seeds if at else 1).tolist()
-        return {"method": method, "templates": templates, "shots": at, "top1_accuracy": values, "top5_accuracy": values,
-                "top1_mean": float(np.mean(values)), "top1_half_width_95": 0.01, "top5_mean": 0.9, "top5_half_width_95": 0.01}
-
-    def evaluation(method, templates, at):
-        right = rng.integers(0, 6, size=classes).tolist()
-        return {"method": method, "templates": templates, "shots": at, "file": "none.h5", "counts": counts(sum(right)),
-                "class_top1": right, "ece": 0.05, "calibration_bins": [[10, (b + 0.5) / 15, (b + 0.4) / 15] for b in range(15)],
-                "confusions": [[c, (c + 1) % classes, 3] for c in range(1000)], "confusions_left_out": 500}
-
     methods = [("zero-shot", "imagenet-1", 0), ("zero-shot", "imagenet-7", 0), ("zero-shot", "imagenet-80", 0)]
-    methods += [(m, "imagenet-1", s) for m in ("Tip-Adapter", "Tip-Adapter-F") for s in shots]
+    methods += [(m, "imagenet-1", s) for s in shots for m in ("Tip-Adapter", "Tip-Adapter-F")]
     files = {p.name: {"format": "", "sha256": hashlib.sha256(p.read_bytes()[512:]).hexdigest(), "made_from": {}}
              for p in folder.glob("*.h5")}
+    each = samples // classes
     results = {
-        "schema": "clipsweep-results-1", "sha256": "", "program_version": "0.1.0", "title": "ImageNet", "tuned_on": "val",
+        "schema": "clipsweep-results-2", "sha256": "", "program_version": "0.1.0", "title": "ImageNet", "tuned_on": "val",
         "config": {"templates": "imagenet-1", "shots": list(shots), "subset_seeds": list(range(1, seeds + 1)), "alpha": "0.1:4:0.05",
                    "beta": "1:7:0.2", "views": 1, "epochs": 2, "batch": 256, "lr": 0.001, "seed": 1},
-        "classes": classes, "class_names": names, "class_folders": folders, "class_samples": [samples // classes] * classes,
-        "most_keys": 32, "test": counts(3000), "rows": [row(*m) for m in methods],
-        "cells": [{"shots": s, "subset_seed": r, "alpha": 1.0, "beta": 5.0, "tip_adapter": counts(3000),
-                   "tip_adapter_f": counts(3100), "tip_adapter_f_epoch": 1} for s in shots for r in range(1, seeds + 1)],
-        "evaluations": [evaluation(*m) for m in methods], "skipped_images": {}, "files": files}
+        "classes": classes, "class_names": names, "class_folders": folders, "class_samples": [each] * classes, "most_keys": 32,
+        "cells": [{"shots": s, "subset_seed": r, "alpha": 1.0, "beta": 5.0, "tip_adapter_f_epoch": 1,
+                   **{key: made_up.counts(samples, int(rng.integers(samples // 2, samples * 7 // 10)), samples)
+                      for key in ("tip_adapter", "tip_adapter_f")}} for s in shots for r in range(1, seeds + 1)],
+        "evaluations": [made_up.evaluation(*m, [each] * classes, rng.integers(0, each + 1, size=classes).tolist()) for m in methods],
+        "skipped_images": {}, "files": files}
+    results |= {"rows": made_up.rows(results), "test": results["evaluations"][-1]["counts"]}
     seal(folder / "results.json", results)
 
 

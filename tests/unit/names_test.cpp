@@ -62,8 +62,6 @@ TEST(TextInput, Lines) {
   EXPECT_EQ(lines[3].number, 4);
   EXPECT_EQ(DropBlank(lines).size(), 2u);
   EXPECT_TRUE(Holds(MessageOf([] { SplitLines("f", "a\rb\rc"); }), "f:1: byte 2"));
-  EXPECT_EQ(RepeatedJsonKey(R"({"a": {"b": 1}, "c": {"b": 2}})"), "");
-  EXPECT_EQ(RepeatedJsonKey(R"({"a": {"b": 1, "b": 2}})"), "b");
 }
 
 TEST(TextInput, PipesAreReadToTheirEndOnce) {

@@ -133,6 +133,8 @@ TEST(Markup, ForeignTextIsInert) {
   EXPECT_EQ(CsvCell("\xe2\x80\x8f"), "\"\xef\xbf\xbd\"");
   EXPECT_EQ(Printable("a\x1b[31m\xc2\x9b\xe2\x81\xa6z\xc3\xa9"),
             "a\\x1b[31m\\xc2\\x9b\\xe2\\x81\\xa6z\xc3\xa9");
+  EXPECT_EQ(CsvCell("a\xff\x1b[2J\nb"), "\"a\xef\xbf\xbd\xef\xbf\xbd[2J\nb\"");
+  EXPECT_EQ(EscapeHtml("\xff<\xc2\x9b"), "\xef\xbf\xbd&lt;\xef\xbf\xbd");
   EXPECT_EQ(Shorten("abcd", 4), "abcd");
   EXPECT_EQ(Shorten("ab\xc3\xa9"
                     "d",

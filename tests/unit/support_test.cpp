@@ -8,6 +8,8 @@
 #include "common/progress.h"
 #include "common/random.h"
 #include "common/sha256.h"
+#include "common/text_input.h"
+#include "common/unsafe_text.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
@@ -52,6 +54,23 @@ TEST(Agree, PassesOnKindAndText) {
 
 TEST(Log, EscapesControlBytesAndChecksLevels) {
   EXPECT_EQ(Printable("a\x1b[31mb\n"), "a\\x1b[31mb\\x0a");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\xff", "\\xff"},
+      {"\xc3(", "\\xc3("},  // a character cut short
+      {"\xe2\x80", "\\xe2\\x80"},
+      {"\xc0\xaf", "\\xc0\\xaf"},           // overlong
+      {"\xed\xa0\x80", "\\xed\\xa0\\x80"},  // half of a pair
+      {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+      {std::string("a\0b", 3), "a\\x00b"},
+      {"\xc2\x9b", "\\xc2\\x9b"},  // C1
+      {"0.5 \xc2\xb1 0.1 \xe2\x80\x93 \xf0\x9f\x90\xb1",
+       "0.5 \xc2\xb1 0.1 \xe2\x80\x93 \xf0\x9f\x90\xb1"}};
+  for (const auto& [raw, shown] : cases) {
+    EXPECT_EQ(Printable(raw), shown);
+    EXPECT_EQ(Printable(Printable(raw)), Printable(raw));
+    EXPECT_EQ(PrintableLines(raw + "\n\t" + raw), shown + "\n\t" + shown);
+    EXPECT_EQ(FirstNotUtf8(ReplacedText(raw)), std::string_view::npos);
+  }
   EXPECT_THROW(ParseLogLevel("loud"), Error);
   EXPECT_EQ(FormatSeconds(8.2), "9 s");
   EXPECT_EQ(FormatSeconds(125), "2:05");
