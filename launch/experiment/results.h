@@ -30,6 +30,10 @@ void WriteResults(const std::filesystem::path& path, Json results);
 // by anybody.
 Json ReadResults(const std::filesystem::path& path);
 
+// Throws InputError when `json` is of neither schema.
+void CheckSchema(const std::filesystem::path& path, const Json& json, const std::string& schema,
+                 const std::string& earlier = "");
+
 // Adds this run's times: stages that were reused keep those of the run that made them. `finished`:
 // stages that are no longer part of the experiment are dropped.
 void UpdateRunFile(const std::filesystem::path& path, const std::filesystem::path& test_images,
