@@ -21,13 +21,15 @@ constexpr Appetite kAppetites[] = {
     {"repair", "a batch of pictures for each thread, and the model", "fewer --threads"},
     {"text", "the text encoder and its prompts", "fewer --threads"},
     {"sweep", "the cache, the query features and the counts of the grid",
-     "fewer --threads, larger steps in --alpha and --beta, or sweep --partition classes on more ranks"},
+     "fewer --threads, larger steps in --alpha and --beta, or sweep --partition classes on more "
+     "ranks"},
     {"finetune", "the cache's keys with their gradients and moments",
      "fewer --threads, a smaller --batch, or more ranks on other hosts, which divide the keys"},
     {"evaluate", "the cache and the test features", "fewer --threads"},
 };
 constexpr Appetite kOther = {
-    "", "its input", "fewer --threads, a smaller --batch where there is one, or a lower --max-pixels"};
+    "", "its input",
+    "fewer --threads, a smaller --batch where there is one, or a lower --max-pixels"};
 
 // "1.2 GiB" of "tried to allocate 1.2 GiB", as LibTorch words it for a CPU and for a GPU.
 std::string Asked(const std::string& message) {
@@ -55,6 +57,11 @@ std::optional<std::string> OutOfMemory(const std::exception& error) {
                             system->code() == std::errc::resource_unavailable_try_again)) {
     return "out of memory or threads (no further thread could be started)";
   }
+  // What oneDNN, LibTorch's arithmetic on CPUs, says when it gets no memory.
+  if (says("could not create a primitive") || says("could not create a memory") ||
+      says("could not execute a primitive")) {
+    return "out of memory";
+  }
   const bool gpu = says("CUDA out of memory") || says("CUDA error: out of memory");
   if (!gpu && !says("can't allocate memory") && !says("not enough memory")) return std::nullopt;
   const std::string asked = Asked(text);
@@ -69,9 +76,10 @@ std::string WhatToLower(const std::string& problem) {
     if (stage.starts_with(known.stage)) appetite = &known;
   }
   // Commands without stages are at the start of one.
-  const std::string where = stage == "start" ? ", which holds " : " in '" + stage + "', which holds ";
-  return problem + where + std::string(appetite->holds) + "; give " +
-         std::string(appetite->lower) + "; fewer ranks on a host leave each more";
+  const std::string where =
+      stage == "start" ? ", which holds " : " in '" + stage + "', which holds ";
+  return problem + where + std::string(appetite->holds) + "; give " + std::string(appetite->lower) +
+         "; fewer ranks on a host leave each more";
 }
 
 }  // namespace

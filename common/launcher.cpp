@@ -30,19 +30,21 @@ std::string CheckAlone(int ranks, const std::string& command) {
   const bool in_step = IsSet("SLURM_STEP_ID");
   const long step = IsSet("SLURM_STEP_NUM_TASKS") ? Number("SLURM_STEP_NUM_TASKS") : job;
   const auto advice = [&](long tasks) {
-    return fmt::format("srun --mpi=pmix -n {} clipsweep {} ..., or mpirun -np {} clipsweep {} ...", tasks,
-                       command, tasks, command);
+    return fmt::format("srun --mpi=pmix -n {} clipsweep {} ..., or mpirun -np {} clipsweep {} ...",
+                       tasks, command, tasks, command);
   };
   if (in_step && step > 1) {
-    if (Number("SLURM_PROCID") > 0) std::_Exit(static_cast<int>(ExitCode::kUsage));  // the first one speaks
-    throw UsageError(fmt::format(
-        "srun started this program {} times and each would work alone (no MPI came with them); type "
-        "{}; for one process: srun -n 1",
-        step, advice(step)));
+    if (Number("SLURM_PROCID") > 0)
+      std::_Exit(static_cast<int>(ExitCode::kUsage));  // the first one speaks
+    throw UsageError(
+        fmt::format("srun started this program {} times and each would work alone (no MPI came "
+                    "with them); type "
+                    "{}; for one process: srun -n 1",
+                    step, advice(step)));
   }
   if (job <= 1) return "";
-  return fmt::format("this Slurm job has {} tasks, this program runs as one; for all of them: {}", job,
-                     advice(job));
+  return fmt::format("this Slurm job has {} tasks, this program runs as one; for all of them: {}",
+                     job, advice(job));
 }
 
 }  // namespace clipsweep

@@ -50,7 +50,8 @@ OldList ReadOldList(const H5Reader& file) {
   return old;
 }
 
-std::vector<std::string> Without(const std::set<std::string>& all, const std::set<std::string>& out) {
+std::vector<std::string> Without(const std::set<std::string>& all,
+                                 const std::set<std::string>& out) {
   std::vector<std::string> rest;
   std::set_difference(all.begin(), all.end(), out.begin(), out.end(), std::back_inserter(rest));
   return rest;
@@ -137,8 +138,7 @@ std::string DescribeListChanges(const ListChanges& changes) {
   add(changes.changed, "changed");
   add(changes.moved, "of another class");
   add(changes.classes_added, changes.classes_added.size() == 1 ? "new class" : "new classes");
-  add(changes.classes_removed,
-      changes.classes_removed.size() == 1 ? "class gone" : "classes gone");
+  add(changes.classes_removed, changes.classes_removed.size() == 1 ? "class gone" : "classes gone");
   if (changes.reordered) parts.emplace_back("classes in another order");
   return fmt::format("{}", fmt::join(parts, ", "));
 }

@@ -14,8 +14,8 @@ namespace clipsweep {
 // What became of the pictures of a feature file; paths in byte order.
 struct ListChanges {
   std::vector<std::string> added, removed;
-  std::vector<std::string> changed;                        // other content under the same path
-  std::vector<std::string> moved;                          // of another class now
+  std::vector<std::string> changed;  // other content under the same path
+  std::vector<std::string> moved;    // of another class now
   std::vector<std::string> classes_added, classes_removed;
   bool reordered = false;  // the same classes in another order
 };

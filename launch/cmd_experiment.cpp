@@ -55,8 +55,9 @@ class ExperimentCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     options_.Add(options);
-    options.add_options()("plan", Switch(&plan_),
-                          "only say which stages would run, which files are kept, and what the run would stop on");
+    options.add_options()(
+        "plan", Switch(&plan_),
+        "only say which stages would run, which files are kept, and what the run would stop on");
   }
 
   void Prepare(const CommonOptions& common) override { config_ = options_.Config(common); }

@@ -9,8 +9,9 @@
 namespace clipsweep {
 
 // Adds what `text` sets to `values`; what is set there already stays. A value in quotes loses them;
-// paths are as on the command line (path_options.h), `given` gets them. Throws boost::program_options::error for an unknown
-// name or a value of another type, for "config" and "help", and where there is no home.
+// paths are as on the command line (path_options.h), `given` gets them. Throws
+// boost::program_options::error for an unknown name or a value of another type, for "config" and
+// "help", and where there is no home.
 void StoreConfig(const std::string& text,
                  const boost::program_options::options_description& options,
                  boost::program_options::variables_map& values, std::vector<std::string>& given);

@@ -68,12 +68,14 @@ void CheckRunFolder(const fs::path& run) {
     nearest = nearest.parent_path();
   }
   if (!fs::is_directory(nearest, code)) {
-    throw InputError(fmt::format("{}: is no folder, so the run cannot be kept in {}; give another --run",
-                                 Printable(nearest.string()), Printable(run.string())));
+    throw InputError(
+        fmt::format("{}: is no folder, so the run cannot be kept in {}; give another --run",
+                    Printable(nearest.string()), Printable(run.string())));
   }
   if (::access(nearest.c_str(), W_OK | X_OK) != 0) {
-    throw InputError(fmt::format("{}: cannot be written: {}; mend its permissions, or give another --run",
-                                 Printable(nearest.string()), std::strerror(errno)));
+    throw InputError(
+        fmt::format("{}: cannot be written: {}; mend its permissions, or give another --run",
+                    Printable(nearest.string()), std::strerror(errno)));
   }
   RefuseLocked(run / "results.json");
 }
@@ -107,10 +109,10 @@ void CheckPictures(const ExperimentConfig& config, const fs::path& images, const
     if (wrong.empty()) continue;
     ++bad;
     if (config.skip_bad_images && (config.max_bad < 0 || bad <= config.max_bad)) continue;
-    throw InputError(fmt::format(
-        "{}: cannot be read: {}; {}", Printable(path.string()), wrong,
-        config.skip_bad_images ? "raise --max-bad, or mend the images"
-                               : "mend or remove it, or give --on-bad-image skip"));
+    throw InputError(fmt::format("{}: cannot be read: {}; {}", Printable(path.string()), wrong,
+                                 config.skip_bad_images
+                                     ? "raise --max-bad, or mend the images"
+                                     : "mend or remove it, or give --on-bad-image skip"));
   }
 }
 

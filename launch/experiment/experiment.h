@@ -28,7 +28,8 @@ struct PlannedStage {
   std::string why;  // "is not there", "alpha was .., now ..", "extract train runs"
 };
 const char* PlannedName(PlannedStage::What what);  // "kept", "runs", "refuses", "blocked", "same"
-// On rank 0; empty elsewhere. Throws what the run would end with before its first stage. Collective.
+// On rank 0; empty elsewhere. Throws what the run would end with before its first stage.
+// Collective.
 std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const Compute& compute,
                                          Comm& comm);
 

@@ -36,7 +36,8 @@ PlannedStage PlanAlone(const Stage& stage, const std::vector<PlannedStage>& befo
     for (const PlannedStage& earlier : before) {
       if (!Needs(stage, earlier) || earlier.what == What::kKept) continue;
       const bool fresh = stage.if_present == IfPresent::kRecompute;
-      planned.why = fresh ? "--fresh" : fmt::format("{} {}", earlier.name, PlannedName(earlier.what));
+      planned.why =
+          fresh ? "--fresh" : fmt::format("{} {}", earlier.name, PlannedName(earlier.what));
       return planned;
     }
     if (stage.same_as_before && stage.same_as_before()) {
@@ -139,8 +140,9 @@ std::string Refusals(const std::vector<PlannedStage>& plan) {
   if (refused.empty()) return "";
   std::string text = Printable(fmt::format("{}", fmt::join(refused, "; ")));
   if (is_there) {
-    text += fmt::format("; give --fresh {} to make that and what stands on it anew, or another --run",
-                        fmt::join(names, ","));
+    text +=
+        fmt::format("; give --fresh {} to make that and what stands on it anew, or another --run",
+                    fmt::join(names, ","));
   }
   return text;
 }
@@ -152,9 +154,9 @@ void CheckKept(const ExperimentConfig& config, const ExperimentData& data, const
   const std::string refusals = Refusals(PlanStages(config, looked_at, compute, "extract"));
   if (refusals.empty()) return;
   const bool held_out = config.split.empty() && config.val.empty() && !config.tune_on_test();
-  throw InputError(fmt::format(
-      "{}{}", refusals,
-      held_out ? " (shots, seed, val and tune decide which images are held out)" : ""));
+  throw InputError(
+      fmt::format("{}{}", refusals,
+                  held_out ? " (shots, seed, val and tune decide which images are held out)" : ""));
 }
 
 const char* PlannedName(What what) {

@@ -96,8 +96,9 @@ void StageTable::CheckFreshNames() const {
     if (fresh_names_.contains(asked)) continue;
     Names known;
     for (const Stage& stage : stages_) known.push_back(stage.out.stem().string());
-    throw UsageError(fmt::format("--fresh: '{}' is no stage and no file of this run; name some of: {}",
-                                 Printable(asked), Printable(fmt::format("{}", fmt::join(known, ", ")))));
+    throw UsageError(
+        fmt::format("--fresh: '{}' is no stage and no file of this run; name some of: {}",
+                    Printable(asked), Printable(fmt::format("{}", fmt::join(known, ", ")))));
   }
 }
 
@@ -144,9 +145,7 @@ void StageTable::AddText(const std::string& spec) {
   job.if_present = Derived(IsFresh(stage.name, stage.out, {}));
   stage.if_present = job.if_present;
   stage.made_from = [at = at_, job] { return TextProvenance(job, at.compute); };
-  stage.run = [at = at_, job](Comm& comm) {
-    return RunText(job, at.compute, comm).reused_output;
-  };
+  stage.run = [at = at_, job](Comm& comm) { return RunText(job, at.compute, comm).reused_output; };
   stages_.push_back(std::move(stage));
 }
 

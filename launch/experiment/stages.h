@@ -24,8 +24,8 @@ struct Stage {
   // would be made from, or in words how it, which is there, was made otherwise ("": it was not).
   std::function<Provenance()> made_from;
   std::function<std::string()> difference;
-  std::function<bool(Comm&)> run;           // collective; true: the file was up to date
-  bool shared_work = false;                 // ranks go through the same items together
+  std::function<bool(Comm&)> run;  // collective; true: the file was up to date
+  bool shared_work = false;        // ranks go through the same items together
 };
 
 // Stages in an order that has every file before those who need it. Results go to `result`. All

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -79,7 +80,7 @@ def test_scripts_configurations_and_docs_come_with_it(prefix, tmp_path):
     assert (doc / "README.md").is_file() and (doc / "LICENSE").is_file()
     root = ["--allow-root"] if os.geteuid() == 0 else []
     shown = alone(prefix, *root, "-n", "1", "--dry-run", "--", "text", program=share / "launch/run.sh")
-    assert shown.returncode == 0 and os.path.realpath(shown.stdout.split()[-2].replace("\\", "")) == str(prefix / "bin/clipsweep"), \
+    assert shown.returncode == 0 and os.path.realpath(shlex.split(shown.stdout)[-2]) == str(prefix / "bin/clipsweep"), \
         shown.stdout + shown.stderr
     done = alone(prefix, "x", "--out", "y", program=share / "launch/import_tip_adapter.py")
     if done.returncode:  # the system's Python may have the packages

@@ -1,13 +1,9 @@
 """Where paths start, who started the program, and memory that does not suffice."""
 import os
-import re
 import resource
 import subprocess
-import sys
 
-import pytest
-
-from conftest import DEMO_MODEL, PROGRAM, ROOT, mpi_environment, run, run_ok
+from conftest import DEMO_MODEL, PROGRAM, mpi_environment, run, run_ok
 
 
 def test_paths_start_from_the_current_folder(demo, digits, tmp_path, monkeypatch):
@@ -68,3 +64,16 @@ def limited(megabytes, *words):
     limit = megabytes << 20
     return subprocess.run([str(w) for w in [PROGRAM, *words]], capture_output=True, text=True, env=mpi_environment(), timeout=120,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+
+
+def test_memory_that_does_not_suffice(demo, tmp_path):
+    """One line with the stage, what it holds and what to lower; nothing is left that looks whole."""
+    words = ["sweep", "--cache", demo / "train.h5", "--features", demo / "test.h5", "--text", demo / "text.h5", "--tune-on",
+             demo / "val.h5", "--shots", "1", "--subset-seeds", "1:6", "--alpha", "0:10:0.001", "--beta", "0:10:0.01", "--out",
+             tmp_path / "s.h5", "--threads", "1", "--device", "cpu"]
+    done = limited(800, *words)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("clipsweep: ")]
+    assert done.returncode == 3 and len(errors) == 1, done.stderr
+    for word in ("out of memory in 'sweep: count'", "the counts of the grid", "--threads", "--partition classes"):
+        assert word in errors[0]
+    assert not (tmp_path / "s.h5").exists()
