@@ -41,8 +41,8 @@ class Interrupted : public std::runtime_error {
   int signal_;
 };
 
-// What to exit with and the one line to print for any exception: errors of the file system, as of a
-// folder that may not be written, are bad input and name the path.
+// What to exit with and the one line to print for any exception. Bad input are errors of the file
+// system, which name the path, and memory that does not suffice, which names the stage entered.
 struct ErrorDescription {
   ExitCode code;
   std::string message;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/launcher.h"
 #include "common/liveness.h"
 
 namespace clipsweep {
@@ -25,17 +26,9 @@ void Check(int code, const char* what) {
                       "; look for a lost rank or network above");
 }
 
-// Set by Open MPI's mpirun, PMIx launchers (srun --mpi=pmix) and PMI-1/2 launchers in turn.
-bool UnderLauncher() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"}) {
-    if (std::getenv(name) != nullptr) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
-MpiSession::MpiSession(int* argc, char*** argv) : launched_(UnderLauncher()) {
+MpiSession::MpiSession(int* argc, char*** argv) : launched_(UnderMpiLauncher()) {
   if (!launched_) {
     world_ = std::make_unique<SelfComm>();
     return;

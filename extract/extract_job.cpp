@@ -19,6 +19,7 @@
 #include "extract/augment.h"
 #include "extract/bad_images.h"
 #include "extract/merge_shards.h"
+#include "extract/output_check.h"
 #include "extract/preprocess.h"
 #include "extract/shard_encoder.h"
 
@@ -158,16 +159,6 @@ void WarnOfFolder(const ExtractConfig& config, const ExtractPlan& plan) {
   }
 }
 
-// What was made with `skip` is not what `fail` asks for.
-void RefuseSkipped(const ExtractConfig& config, std::int64_t skipped) {
-  if (config.skip_bad_images || skipped == 0) return;
-  throw InputError(
-      fmt::format("{}: was made with --on-bad-image skip and lacks {} unreadable images; give that "
-                  "again, or mend the "
-                  "images",
-                  config.out.string(), skipped));
-}
-
 }  // namespace
 
 std::int64_t DefaultBatch(const Compute& compute) { return compute.on_gpu() ? 128 : 8; }
@@ -178,26 +169,15 @@ std::int64_t ShardImages(std::int64_t images, std::int64_t batch) {
   return std::min(kMostShardImages, (wanted + batch - 1) / batch * batch);
 }
 
-Provenance ExtractProvenance(const ExtractConfig& config, const Compute& compute) {
-  const ExtractPlan plan = MakeExtractPlan(config, compute);
-  Provenance made_from = plan.made_from;
-  if (!std::filesystem::exists(config.out)) return made_from;
-  const H5Reader file(config.out);
-  CheckHeader(file, kFeatureFormat);
-  if (!Difference(ReadProvenance(file), made_from).empty()) return made_from;
-  SelfComm alone;
-  const std::string changed =
-      CheckContent(plan.list, config.out, /*keep_note=*/false, compute, alone);
-  if (!changed.empty()) made_from[kImagesSha256] = changed;
-  return made_from;
-}
-
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("extract: plan");
   ExtractPlan plan;
   Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
   if (comm.is_root()) WarnOfFolder(config, plan);
   EnterStage("extract: output");
+  Agree(comm, [&] {
+    if (comm.is_root()) RefuseOtherOutput(config, plan);
+  });
   StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
   RequireSameOnAllRanks(comm, {{"sizes of the pictures", plan.list.sizes_sha256}});

@@ -72,10 +72,6 @@ struct ExtractResult {
 // how they are made.
 Provenance MakingOf(const Checkpoint& checkpoint, const ModelOptions& options);
 
-// What the file would be made from; where OUT is there already and its pictures have changed, the
-// value of images_sha256 says which. Throws Error naming the option or file.
-Provenance ExtractProvenance(const ExtractConfig& config, const Compute& compute);
-
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm);
 
 }  // namespace clipsweep

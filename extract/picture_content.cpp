@@ -7,7 +7,6 @@
 
 #include "common/error.h"
 #include "common/feature_file.h"
-#include "common/hdf5_file.h"
 #include "common/liveness.h"
 #include "common/log.h"
 #include "common/provenance.h"
@@ -22,7 +21,8 @@ namespace fs = std::filesystem;
 constexpr const char* kTimesFormat = "clipsweep-times";
 constexpr std::size_t kNamed = 3;  // pictures a message names
 
-// Hash and, from the note, stamp of each picture of the list; empty when `file` does not say.
+}  // namespace
+
 std::vector<PictureRecord> ReadRecords(const H5Reader& file, std::size_t count) {
   if (!file.Has(kImageHashes)) return {};
   std::vector<PictureRecord> records(count);
@@ -53,6 +53,8 @@ std::vector<PictureRecord> ReadRecords(const H5Reader& file, std::size_t count) 
   }
   return records;
 }
+
+namespace {
 
 // Of a rank's part of the pictures: position, whether its content is another, new stamp.
 constexpr std::size_t kNewsWidth = 5;

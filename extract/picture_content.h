@@ -11,6 +11,7 @@
 #include "common/comm.h"
 #include "common/device.h"
 #include "common/file_stamp.h"
+#include "common/hdf5_file.h"
 #include "common/image_list.h"
 
 namespace clipsweep {
@@ -19,6 +20,10 @@ struct PictureRecord {
   std::string sha256;  // 64 hex digits; "" when the file cannot be read
   FileStamp stamp;     // as it was before it was read
 };
+
+// Of each picture of the list that `file`, a feature file, was made from, `count` altogether: its
+// hash and, from the note beside the file, its stamp. Empty when `file` does not say.
+std::vector<PictureRecord> ReadRecords(const H5Reader& file, std::size_t count);
 
 // Hashes one file. Never throws for a file that cannot be read.
 PictureRecord RecordPicture(const std::filesystem::path& path);

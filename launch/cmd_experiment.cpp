@@ -7,6 +7,7 @@
 #include "launch/command.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/options.h"
+#include "launch/experiment/plan.h"
 
 namespace clipsweep {
 namespace {
@@ -54,8 +55,9 @@ class ExperimentCommand final : public Command {
 
   void AddOptions(boost::program_options::options_description& options) override {
     options_.Add(options);
-    options.add_options()("plan", Switch(&plan_),
-                          "only say which stages would run, which files are kept, and why");
+    options.add_options()(
+        "plan", Switch(&plan_),
+        "only say which stages would run, which files are kept, and what the run would stop on");
   }
 
   void Prepare(const CommonOptions& common) override { config_ = options_.Config(common); }
@@ -66,6 +68,7 @@ class ExperimentCommand final : public Command {
     CommandOutput output;
     output.text = PlanText(plan);
     output.json = {{"run", config_.run.string()}, {"plan", PlanJson(plan)}};
+    output.error = Refusals(plan);
     std::int64_t refused = std::any_of(plan.begin(), plan.end(), Cannot) ? 1 : 0;
     context.comm.MaxInt64(std::span(&refused, 1));
     if (refused > 0) output.code = ExitCode::kBadInput;

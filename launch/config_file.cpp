@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <numeric>
 #include <sstream>
 #include <vector>
@@ -12,32 +11,26 @@
 #include "common/error.h"
 #include "common/log.h"
 #include "common/text_input.h"
+#include "launch/home_folder.h"
 
 namespace clipsweep {
 
 namespace {
 
-// As a shell would hand it over.
-std::string Plain(std::string value) {
+std::string WithoutQuotes(const std::string& value) {
   for (const char quote : {'"', '\''}) {
     if (value.size() >= 2 && value.front() == quote && value.find(quote, 1) == value.size() - 1) {
       return value.substr(1, value.size() - 2);
     }
   }
-  if (value != "~" && !value.starts_with("~/")) return value;
-  const char* home = std::getenv("HOME");
-  if (home == nullptr || *home == '\0') {
-    throw boost::program_options::error(
-        fmt::format("'{}' needs HOME, which is not set; write the whole path", Printable(value)));
-  }
-  return home + value.substr(1);
+  return value;
 }
 
 }  // namespace
 
 void StoreConfig(const std::string& text,
                  const boost::program_options::options_description& options,
-                 boost::program_options::variables_map& values) {
+                 boost::program_options::variables_map& values, std::vector<std::string>& given) {
   std::istringstream lines(text);
   auto parsed = boost::program_options::parse_config_file(lines, options);
   for (auto& option : parsed.options) {
@@ -45,21 +38,22 @@ void StoreConfig(const std::string& text,
       throw boost::program_options::error(
           fmt::format("'{}' has no place in a configuration; leave it out", option.string_key));
     }
-    for (std::string& value : option.value) value = Plain(std::move(value));
+    for (std::string& value : option.value) value = WithoutQuotes(value);
   }
+  ExpandHome(parsed, given);
   boost::program_options::store(parsed, values);
 }
 
 void ReadConfig(const std::filesystem::path& path,
                 const boost::program_options::options_description& options,
-                boost::program_options::variables_map& values) {
+                boost::program_options::variables_map& values, std::vector<std::string>& given) {
   constexpr std::size_t kMostBytes = std::size_t{1} << 20;
   const std::string text = ReadTextInput(path, kMostBytes);
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
     throw InputError(fmt::format("{}: is empty; write options as lines of name = value",
                                  Printable(path.string())));
   }
-  StoreConfig(text, options, values);
+  StoreConfig(text, options, values, given);
 }
 
 namespace {

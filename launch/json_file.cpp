@@ -1,9 +1,15 @@
 #include "launch/json_file.h"
 
 #include "common/json_reader.h"
+#include "common/sha256.h"
 #include "common/text_input.h"
 
 namespace clipsweep {
+namespace {
+
+const std::string kNoHash(64, '0');
+
+}  // namespace
 
 Json ParseJsonObject(const std::filesystem::path& path, const std::string& text) {
   auto [json, fault, repeated] = ParseJson<Json>(text);
@@ -18,6 +24,28 @@ Json ParseJsonObject(const std::filesystem::path& path, const std::string& text)
 
 Json ReadJsonObject(const std::filesystem::path& path, std::size_t limit) {
   return ParseJsonObject(path, ReadTextInput(path, limit));
+}
+
+std::string SealedJson(Json json) {
+  json["sha256"] = kNoHash;
+  std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  text.replace(text.find(kNoHash), kNoHash.size(), Sha256Hex(text));
+  return text;
+}
+
+void CheckJsonSeal(const std::filesystem::path& path, std::string text, const Json& json,
+                   const std::string& remedy) {
+  const auto found = json.find("sha256");
+  const std::string hash =
+      found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  const std::size_t at = text.find("\"" + hash + "\"");
+  if (hash.size() == kNoHash.size() && at != std::string::npos) {
+    text.replace(at + 1, hash.size(), kNoHash);
+  }
+  if (Sha256Hex(text) == hash) return;
+  throw InputError(
+      fmt::format("{}: was changed after it was written (its SHA-256 does not fit); {}",
+                  path.string(), remedy));
 }
 
 }  // namespace clipsweep

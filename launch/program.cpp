@@ -19,6 +19,7 @@
 #include "common/atomic_file.h"
 #include "common/choose_comm.h"
 #include "common/error.h"
+#include "common/launcher.h"
 #include "common/liveness.h"
 #include "common/log.h"
 #include "common/mpi_session.h"
@@ -30,6 +31,8 @@
 #include "common/watchdog.h"
 #include "launch/command.h"
 #include "launch/config_file.h"
+#include "launch/home_folder.h"
+#include "launch/path_options.h"
 
 namespace clipsweep {
 namespace {
@@ -40,7 +43,8 @@ struct Parsed {
   std::unique_ptr<Command> command;
   CommonOptions common;
   std::vector<PathUse> paths;
-  std::string help;  // not empty: print and leave
+  std::string help;                // not empty: print and leave
+  std::vector<std::string> given;  // values of options, as paths to look for when one is missing
 };
 
 std::string Overview() {
@@ -111,20 +115,22 @@ Parsed Parse(int argc, char** argv) {
   if (!positional.empty()) words.add(positional.c_str(), -1);
   try {
     po::variables_map values;
-    po::store(po::command_line_parser(argc - 1, argv + 1).options(all).positional(words).run(),
-              values);
+    auto on_line = po::command_line_parser(argc - 1, argv + 1).options(all).positional(words).run();
+    ExpandHome(on_line, parsed.given);
+    po::store(on_line, values);
     if (values.count("help") > 0) {
       std::ostringstream text;
       text << "clipsweep " << name << ": " << parsed.command->summary() << "\n\n"
            << own << "\n"
-           << common << "\nexample:\n  " << parsed.command->example() << "\n";
+           << common << "\nPaths start from the current folder, also those in a configuration; "
+           << "~/ is the home folder.\n\nexample:\n  " << parsed.command->example() << "\n";
       parsed.help = text.str();
       return parsed;
     }
     if (values.count("config") > 0) {
       const std::string path = values["config"].as<std::string>();
       try {
-        ReadConfig(path, all, values);
+        ReadConfig(path, all, values, parsed.given);
       } catch (const po::error& error) {
         throw UsageError(Printable(path) + ": " + OptionProblem(name, error, all));
       }
@@ -245,6 +251,8 @@ int Dispatch(const Parsed& parsed, MpiSession& session, std::unique_ptr<Watchdog
     const bool terse = parsed.common.quiet || (!world.is_root() && level == LogLevel::kInfo);
     if (terse) level = std::max(level, LogLevel::kWarning);
     InitLog(level, world.rank(), world.size());
+    const std::string lone = CheckAlone(world.size(), parsed.command->name());
+    if (!lone.empty()) LogWarning("{}", lone);
     if (parsed.common.quiet) DisableProgress();
     if (world.is_root()) CheckPaths(parsed.paths);
     watchdog = StartWatchdog(parsed.common.stall_timeout, session);
@@ -306,12 +314,12 @@ int RunProgram(int argc, char** argv) {
   SetReaders(session->world().size());
   int code = 0;
   std::unique_ptr<Watchdog> watchdog;
+  Parsed parsed;
   try {
-    Parsed parsed;
     Agree(session->world(), [&] { parsed = Parse(argc, argv); });
     code = Dispatch(parsed, *session, watchdog);
   } catch (const AgreedError& error) {
-    if (session->world().is_root()) PrintError(error.what());
+    if (session->world().is_root()) PrintError(WithFolderOfPaths(error.what(), parsed.given));
     code = static_cast<int>(error.code());
   } catch (const Interrupted& stop) {
     // Every rank got the signal; rank 0 speaks for all, unless it came from a rank's abort.

@@ -14,8 +14,8 @@
 #   --dry-run           print the mpirun command and leave
 #
 # Each rank of this machine gets cores of its own, as many as go round; more ranks than cores are refused.
-# Not started anew: wrong usage (exit code 2), bad input (3), a regression (4), a job stopped by Ctrl-C
-# or SIGTERM. sweep and finetune get --resume when they are started anew; what has --fresh begins at its beginning.
+# Not started anew: wrong usage (exit code 2), bad input (3), a regression (4), a program that cannot be run (126, 127),
+# a job of this machine of which no rank ever ran, a job stopped by Ctrl-C or SIGTERM. sweep and finetune get --resume when they are started anew; what has --fresh begins at its beginning.
 # Environment: CLIPSWEEP (the program), MPIRUN_OPTIONS (further options of mpirun).
 set -uo pipefail
 
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     --allow-root) allow_root=1; shift ;;
     --verbose) quiet=(); shift ;;
     --dry-run) dry_run=1; shift ;;
-    -h|--help) sed -n '2,22s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h|--help) sed -n '2,23s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     --) shift; break ;;
     *) usage "'$1' is not an option (the command comes after --)" ;;
   esac
@@ -52,11 +52,11 @@ command -v mpirun >/dev/null || { say "mpirun is not installed; run launch/setup
 
 program=${CLIPSWEEP:-}
 if [ -z "$program" ]; then
-  for candidate in "$here/../build/clipsweep" "$(command -v clipsweep)"; do
+  for candidate in "$here/../build/clipsweep" "$here/../../../bin/clipsweep" "$(command -v clipsweep)"; do
     [ -x "$candidate" ] && { program=$candidate; break; }
   done
 fi
-[ -x "$program" ] || { say "no clipsweep; run launch/setup.sh, or set CLIPSWEEP"; exit 2; }
+[ -x "$program" ] || { say "${program:-clipsweep}: is not there, or may not be run; run launch/setup.sh, or set CLIPSWEEP"; exit 2; }
 
 unset OMPI_MCA_rmaps_base_oversubscribe  # mpirun refuses to be told both ways
 options=("${quiet[@]}" -np "$ranks" --nooversubscribe
@@ -86,6 +86,10 @@ if [ "$dry_run" = 1 ]; then
   exit 0
 fi
 
+. "$here/retry.sh"
+ran=0
+case "${hosts:+host} ${MPIRUN_OPTIONS:-}" in *host*) ran=1 ;; esac  # ranks of other machines leave no mark here
+
 # What a started-anew job is: the sweep and the training ask for it before they take up what is there.
 again=("$@")
 case " $* " in
@@ -100,23 +104,20 @@ trap stop INT TERM
 
 words=("$@")
 for ((attempt = 0; ; ++attempt)); do
-  mpirun "${options[@]}" "$program" "${words[@]}" < /dev/null &
+  mpirun "${options[@]}" "${marking[@]}" "$program" "${words[@]}" < /dev/null &
   job=$!
   wait "$job"; code=$?
   while kill -0 "$job" 2>/dev/null; do wait "$job"; code=$?; done  # the trap ended the first wait
-  case "$code" in
-    0) exit 0 ;;
-    2|3|4) exit "$code" ;;
-  esac
+  [ "$code" != 0 ] || exit 0
   if [ "$stopped" = 1 ] || [ "$code" = 130 ] || [ "$code" = 143 ]; then
     say "stopped; the same command goes on from what is on disk"
     exit 143
   fi
-  case "$code" in
-    137) why="a rank or mpirun was killed (out of memory, or a lost host)" ;;
-    205) why="a host or its network was lost" ;;
-    *) why="exit code $code" ;;
-  esac
+  if ! retry_helps "$code" "$ran"; then
+    case "$code" in 2|3|4) ;; *) say "failed: $why; not started anew" ;; esac
+    exit "$code"
+  fi
+  ran=1
   if [ "$attempt" -ge "$restarts" ]; then
     say "failed: $why; given up after $attempt restarts (--verbose shows what mpirun says)"
     exit "$code"

@@ -10,20 +10,23 @@ class BadInput(Exception):
     """A file or option that cannot be used; its text is the one line that is shown."""
 
 
-def require(caller, *packages):
+def require(caller, *packages, setup="launch/setup.sh --scripts"):
     """Imports `packages` for a script (`caller`: its __name__). Where this Python cannot, the script goes on in the
-    project's .venv; without one it says what to do. Torch without its CUDA libraries raises OSError."""
+    project's .venv, where that one can; else it says what to do. Torch without its CUDA libraries raises OSError."""
     for name in packages:
         try:
             importlib.import_module(name)
         except (ImportError, OSError) as error:
             if caller != "__main__":
                 raise
-            python = pathlib.Path(__file__).resolve().parent.parent / ".venv/bin/python"
+            launch = pathlib.Path(__file__).resolve().parent
+            python = launch.parent / ".venv/bin/python"
             if python.exists() and pathlib.Path(sys.prefix) != python.parent.parent:
                 os.execv(python, [str(python), *sys.argv])
-            print(f"{pathlib.Path(sys.argv[0]).name}: {first_line(error)}; launch/setup.sh --scripts installs what this wants",
-                  file=sys.stderr)
+            advice = f"{setup} installs what this wants"
+            if not (launch / "setup.sh").exists():  # installed, far from the source folder
+                advice = f"start it with a Python that has {', '.join(packages)} (pip install {' '.join(packages)})"
+            print(f"{pathlib.Path(sys.argv[0]).name}: {first_line(error)}; {advice}", file=sys.stderr)
             sys.exit(3)
 
 

@@ -144,7 +144,12 @@ std::string VerifyResults(const fs::path& path) {
 }
 
 std::string VerifyRunFile(const fs::path& path) {
-  ReadRunFile(path);
+  if (!ReadRunFile(path).contains("sha256")) {
+    throw InputError(
+        fmt::format("{}: has no seal: an earlier version wrote it, or it was changed; "
+                    "run the experiment again",
+                    path.string()));
+  }
   return "clipsweep-run";
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write scikit-learn's 1,797 handwritten digits as PNG ImageFolders train/, val/ and test/.
 
-    .venv/bin/python launch/demo/make_digits.py --out build/demo/digits
+    launch/demo/make_digits.py --out build/demo/digits
 
 Real handwriting of 43 people (UCI optical digits, 8 x 8 ink counts of 0..16). The split is disjoint
 and fixed by --seed: 64 images a class for train, 20 for val, the rest for test. classnames.txt
@@ -11,12 +11,14 @@ import argparse
 import pathlib
 import sys
 
-try:
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_digits
-except ImportError as error:
-    sys.exit(f"make_digits: {error}; launch/setup.sh --demo installs what this wants")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+sys.dont_write_bytecode = True  # nothing is written beside the scripts
+import script_tools  # noqa: E402
+
+script_tools.require(__name__, "numpy", "PIL", "sklearn", setup="launch/setup.sh --demo")
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
+from sklearn.datasets import load_digits  # noqa: E402
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 TRAIN_PER_CLASS = 64

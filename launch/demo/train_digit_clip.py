@@ -5,7 +5,7 @@ The model is open_clip's own ModifiedResNet + text transformer with the real CLI
 weights load in clipsweep by the same path as RN50. It sees printed digits only: every handwritten
 image of the demo is new to it, and zero-shot accuracy there is transfer from print to handwriting.
 
-    .venv/bin/python launch/demo/train_digit_clip.py --out launch/demo/digit-clip.safetensors
+    launch/demo/train_digit_clip.py --out launch/demo/digit-clip.safetensors
 
 Fonts: every TrueType/OpenType file under --fonts that has ten distinct, readable digits. The
 committed weights used the packages listed in launch/demo/README.md.
@@ -14,14 +14,20 @@ import argparse
 import json
 import math
 import pathlib
+import sys
 import time
 
-import numpy as np
-import open_clip
-import torch
-import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont
-from safetensors.torch import save_file
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+sys.dont_write_bytecode = True  # nothing is written beside the scripts
+import script_tools  # noqa: E402
+
+script_tools.require(__name__, "numpy", "open_clip", "torch", "PIL", "safetensors", setup="launch/setup.sh --tests")
+import numpy as np  # noqa: E402
+import open_clip  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
 NAMES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 TEMPLATES = [

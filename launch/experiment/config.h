@@ -16,6 +16,12 @@
 
 namespace clipsweep {
 
+// What --fresh asks for: stages or their files by name, and with them what stands on them.
+struct Fresh {
+  bool everything = false;
+  std::vector<std::string> names;
+};
+
 struct ExperimentConfig {
   std::string title;  // of the data set, for the report; may be empty
   ModelOptions model;
@@ -36,7 +42,7 @@ struct ExperimentConfig {
   double lr = 1e-3;
   std::int64_t seed = 1;
   std::filesystem::path run;  // folder
-  bool fresh = false;         // make everything anew
+  Fresh fresh;                // make this anew
   Allowed allowed;            // of pictures that are in two of train, val and test
 
   bool tune_on_test() const { return tune == "test"; }
@@ -69,6 +75,7 @@ struct StageTime {
   bool resumed = false;      // only its last part: what an interrupted run had saved was taken up
   bool shared_work = false;  // ranks go through the same items together
   std::vector<Rank> ranks;   // on rank 0
+  std::string ended;         // UTC
 
   double seconds() const;      // of the slowest rank
   std::int64_t items() const;  // of all ranks, or of one where they share the work

@@ -13,16 +13,13 @@
 
 namespace clipsweep {
 
-// Throws before anything runs when the options or the files they name would fail later. Collective.
-void CheckExperiment(const ExperimentConfig& config, Comm& comm);
-
 // `stage_done` is called on rank 0 after every stage with what there is so far. The caller holds
 // the lock on the run folder. Collective.
 ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm,
                                const std::function<void(const ExperimentResult&)>& stage_done);
 
-// What a run would do; nothing in the run folder is touched. A stage is blocked when one before it
-// refuses.
+// What a run would do; nothing in the run folder is touched. A stage refuses where the run would
+// stop at it, and is blocked when one before it refuses.
 struct PlannedStage {
   enum class What { kKept, kRuns, kRefuses, kBlocked, kSameAsBefore };
   std::string name;
@@ -31,7 +28,8 @@ struct PlannedStage {
   std::string why;  // "is not there", "alpha was .., now ..", "extract train runs"
 };
 const char* PlannedName(PlannedStage::What what);  // "kept", "runs", "refuses", "blocked", "same"
-// On rank 0; empty elsewhere. Collective.
+// On rank 0; empty elsewhere. Throws what the run would end with before its first stage.
+// Collective.
 std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const Compute& compute,
                                          Comm& comm);
 

@@ -13,6 +13,7 @@
 #include "common/statistics.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/results.h"
+#include "launch/home_folder.h"
 #include "launch/path_options.h"
 
 namespace clipsweep {
@@ -36,6 +37,24 @@ std::string Table(const ExperimentResult& result, std::size_t seeds) {
                         Percent(Summarize(row.top1)), Percent(Summarize(row.top5)));
   }
   return text;
+}
+
+std::vector<std::string> Parts(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream words(list);
+  for (std::string word; std::getline(words, word, ',');) parts.push_back(word);
+  return parts;
+}
+
+// "all", "none" and what switches take in a configuration; else names.
+Fresh ParseFresh(const std::string& text) {
+  for (const char* all : {"all", "", "true", "yes", "on", "1"}) {
+    if (text == all) return {true, {}};
+  }
+  for (const char* none : {"none", "false", "no", "off", "0"}) {
+    if (text == none) return {};
+  }
+  return {false, Parts(text)};
 }
 
 }  // namespace
@@ -63,7 +82,7 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("epochs", Default(&config_.epochs), "of Tip-Adapter-F")
       ("batch", Default(&config_.batch), "of Tip-Adapter-F")
       ("lr", Default(&config_.lr), "of Tip-Adapter-F")
-      ("fresh", Switch(&config_.fresh), "make everything anew")
+      ("fresh", Default(&fresh_)->implicit_value("all", "all"), "make everything anew; or only these stages or files, as in train,sweep, and what stands on them")
       ("run", RunFolder(&run_)->required(), "folder for every file of the run; up-to-date ones are kept");
   // clang-format on
   AddAllowOptions(options, {AllowOption::kOverlap}, &config_.allowed);
@@ -86,8 +105,10 @@ ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   config.shots = ParseIntegers(shots_, "--shots", 1);
   config.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
   config.compare_templates.clear();
-  std::istringstream specs(compare_ == "none" ? "" : compare_);
-  for (std::string spec; std::getline(specs, spec, ',');) config.compare_templates.push_back(spec);
+  for (const std::string& spec : Parts(compare_ == "none" ? "" : compare_)) {
+    config.compare_templates.push_back(WithHome(spec));
+  }
+  config.fresh = ParseFresh(fresh_);
   return config;
 }
 

@@ -18,7 +18,8 @@ class ExperimentOptions {
   ExperimentConfig config_;
   BadImageOptions bad_images_;
   std::string train_, val_, test_, images_, split_, classnames_, run_,
-      shots_ = "1,5,16", seeds_ = "1:6", compare_ = "imagenet-1,imagenet-7,imagenet-80";
+      shots_ = "1,5,16", seeds_ = "1:6", compare_ = "imagenet-1,imagenet-7,imagenet-80",
+      fresh_ = "none";
 };
 
 // Runs the experiment; on rank 0 writes results.json, table.txt and run.json and fills the output.

@@ -1,10 +1,11 @@
 #include "launch/experiment/results.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <optional>
 
 #include "common/atomic_file.h"
-#include "common/clock.h"
 #include "common/feature_file.h"
 #include "common/log.h"
 #include "common/sha256.h"
@@ -20,7 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kMostImages = std::int64_t{1} << 50;
 constexpr std::size_t kMostConfusions = 1000;  // of each classifier; the prediction file has all
-const std::string kNoHash(64, '0');
 
 // What cannot be estimated is null.
 Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
@@ -97,16 +97,6 @@ Json DuplicatesJson(const ExperimentResult& result) {
     }
   }
   return json;
-}
-
-void CheckSchema(const fs::path& path, const Json& json, const std::string& schema,
-                 const std::string& earlier = "") {
-  const auto found = json.find("schema");
-  if (found != json.end() && (*found == schema || (!earlier.empty() && *found == earlier))) return;
-  throw InputError(
-      fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
-                  found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
-                  "use the program that wrote it, or run the experiment again"));
 }
 
 // The sweep and the training count with other products than the evaluation: equal but for logits
@@ -195,6 +185,16 @@ void CheckResults(const fs::path& path, const Json& json) {
 
 }  // namespace
 
+void CheckSchema(const fs::path& path, const Json& json, const std::string& schema,
+                 const std::string& earlier) {
+  const auto found = json.find("schema");
+  if (found != json.end() && (*found == schema || (!earlier.empty() && *found == earlier))) return;
+  throw InputError(
+      fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
+                  found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
+                  "use the program that wrote it, or run the experiment again"));
+}
+
 Json RowsJson(const ExperimentResult& result) {
   Json rows = Json::array();
   for (const MethodRow& row : result.rows) {
@@ -219,7 +219,7 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
   for (const Evaluation& done : result.evaluations) CompareWithCells(config, result, done);
   const Evaluation& last = result.evaluations.back();
   Json json = {{"schema", kResultsSchema},
-               {"sha256", kNoHash},
+               {"sha256", ""},  // its place; WriteResults seals
                {"program_version", kVersion},
                {"title", config.title},
                {"tuned_on", result.tuned_on},
@@ -251,85 +251,20 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
   return json;
 }
 
-void WriteResults(const fs::path& path, Json results) {
-  results["sha256"] = kNoHash;
-  std::string text = results.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-  text.replace(text.find(kNoHash), kNoHash.size(), Sha256Hex(text));
-  WriteFileAtomically(path, text);
+void WriteResults(const fs::path& path, const Json& results) {
+  WriteFileAtomically(path, SealedJson(results));
 }
 
 Json ReadResults(const fs::path& path) {
-  std::string text = ReadFile(path, std::size_t{1} << 28);
+  const std::string text = ReadFile(path, std::size_t{1} << 28);
   Json json = ParseJsonObject(path, text);
   CheckSchema(path, json, kResultsSchema, kFirstResultsSchema);
-  const std::string hash = ReadingJson(path, [&] { return json.at("sha256").get<std::string>(); });
-  const std::size_t at = text.find("\"" + hash + "\"");
-  if (hash.size() == kNoHash.size() && at != std::string::npos)
-    text.replace(at + 1, hash.size(), kNoHash);
-  if (Sha256Hex(text) != hash) {
-    throw InputError(fmt::format(
-        "{}: was changed after it was written (its SHA-256 does not fit); run the experiment again",
-        path.string()));
-  }
+  CheckJsonSeal(path, text, json, "run the experiment again");
   ReadingJson(path, [&] {
     Upgrade(json);
     CheckResults(path, json);
     return 0;
   });
-  return json;
-}
-
-Json StageJson(const StageTime& stage) {
-  Json ranks = Json::array();
-  for (const StageTime::Rank& rank : stage.ranks) {
-    ranks.push_back(
-        {{"seconds", rank.seconds}, {"cpu_seconds", rank.cpu_seconds}, {"items", rank.items}});
-  }
-  return {{"seconds", stage.seconds()},
-          {"items", stage.items()},
-          {"unit", stage.unit},
-          {"ranks", ranks}};
-}
-
-void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std::string& device,
-                   const ExperimentResult& result, bool finished) {
-  Json run = Json::object();
-  try {
-    run = ReadRunFile(path);
-  } catch (const Error& error) {
-    LogWarning("{}; it is begun anew", error.what());
-  }
-  Json before = run.contains("stages") ? run["stages"] : Json::object();
-  if (!before.is_object()) before = Json::object();
-  Json stages =
-      finished ? Json::object() : before;  // those of stages that are not reached yet, too
-  for (std::size_t i = 0; i < result.stages.size(); ++i) {  // each made the file at its place
-    const StageTime& stage = result.stages[i];
-    if (stage.reused && before.contains(stage.name)) {
-      stages[stage.name] = before[stage.name];
-      continue;
-    }
-    stages[stage.name] = StageJson(stage);
-    const Provenance made_from = ReadProvenance(H5Reader(result.files[i], Seal::kCheckedBefore));
-    const auto kind = made_from.find("device_kind");
-    const bool on_cpu = kind != made_from.end() && kind->second == "cpu";
-    stages[stage.name].update({{"reused", stage.reused},
-                               {"resumed", stage.resumed},
-                               {"ended", UtcNow()},
-                               {"host", HostName()},
-                               {"device", on_cpu ? "cpu" : device},
-                               {"program_version", kVersion}});
-  }
-  run = {{"schema", kRunSchema},
-         {"test_images", fs::absolute(test_images).lexically_normal().string()},
-         {"stages", stages}};
-  WriteFileAtomically(path, run.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
-}
-
-Json ReadRunFile(const fs::path& path) {
-  if (!fs::exists(path)) return Json::object();
-  Json json = ReadJsonObject(path, std::size_t{64} << 20);
-  CheckSchema(path, json, kRunSchema);
   return json;
 }
 

@@ -24,17 +24,22 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
 Json RowsJson(const ExperimentResult& result);
 
 // Sealed: the member sha256 is that of the file with 64 zeros in its place.
-void WriteResults(const std::filesystem::path& path, Json results);
+void WriteResults(const std::filesystem::path& path, const Json& results);
 // As the present schema has it. Throws InputError naming the file when it was changed since, is of
 // a newer schema, or has members whose sizes or numbers do not fit one another: a seal can be made
 // by anybody.
 Json ReadResults(const std::filesystem::path& path);
 
+// Throws InputError when `json` is of neither schema.
+void CheckSchema(const std::filesystem::path& path, const Json& json, const std::string& schema,
+                 const std::string& earlier = "");
+
 // Adds this run's times: stages that were reused keep those of the run that made them. `finished`:
 // stages that are no longer part of the experiment are dropped.
 void UpdateRunFile(const std::filesystem::path& path, const std::filesystem::path& test_images,
                    const std::string& device, const ExperimentResult& result, bool finished);
-// An empty object when there is none.
+// Sealed as results.json is; one that an earlier version wrote has no seal and is taken as it is.
+// An empty object when there is none. Throws InputError.
 Json ReadRunFile(const std::filesystem::path& path);
 
 // What a stage took: seconds, items, unit, ranks [{seconds, cpu_seconds, items}].

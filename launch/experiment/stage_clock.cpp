@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "common/clock.h"
 #include "common/liveness.h"
 
 namespace clipsweep {
@@ -48,6 +49,7 @@ StageTime StageClock::Stop(bool reused, Comm& comm) {
         {static_cast<double>(rank[0]) * kMicro, static_cast<double>(rank[1]) * kMicro, rank[2]});
   }
   time_.reused = reused;
+  time_.ended = UtcNow();
   return time_;
 }
 

@@ -16,13 +16,16 @@ struct Stage {
   std::string name;           // "extract train", "finetune 16-shot seed 31"
   std::string unit;           // of what it works through: "images"
   std::filesystem::path out;  // the file it makes
-  const char* format;
-  IfPresent if_present;
-  std::vector<std::string> needs;         // stages whose files it reads
-  std::function<bool()> same_as_before;   // makes nothing: all keys are one subset for every seed
-  std::function<Provenance()> made_from;  // of `out`; reads what it needs from disk
-  std::function<bool(Comm&)> run;         // collective; true: the file was up to date
-  bool shared_work = false;               // ranks go through the same items together
+  const char* format = nullptr;
+  IfPresent if_present = IfPresent::kReuse;
+  std::vector<std::string> needs;        // stages whose files it reads
+  std::function<bool()> same_as_before;  // makes nothing: all keys are one subset for every seed
+  // One of the two says whether `out` is up to date; both read what they need from disk. What it
+  // would be made from, or in words how it, which is there, was made otherwise ("": it was not).
+  std::function<Provenance()> made_from;
+  std::function<std::string()> difference;
+  std::function<bool(Comm&)> run;  // collective; true: the file was up to date
+  bool shared_work = false;        // ranks go through the same items together
 };
 
 // Stages in an order that has every file before those who need it. Results go to `result`. All

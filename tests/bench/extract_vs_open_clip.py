@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """clipsweep's extraction beside open_clip with a DataLoader: same images, weights and threads, one run.
 
-    .venv/bin/python tests/bench/extract_vs_open_clip.py --images ../shared/data/photos --threads 2
+    tests/bench/extract_vs_open_clip.py --images ../shared/data/photos --threads 2
 
 Prints images a second of: open_clip as it comes, open_clip with channels-last weights and pictures, clipsweep alone
 and on two ranks of one thread; decode and resize alone on one core, ours and Pillow + torchvision's; and the ratios.
@@ -17,10 +17,13 @@ import sys
 import tempfile
 import time
 
-import open_clip
-import torch
-from PIL import Image
-from safetensors.torch import save_file
+import bench_python
+
+bench_python.require(__name__, "open_clip", "torch", "torchvision", "PIL", "safetensors")
+import open_clip  # noqa: E402
+import torch  # noqa: E402
+from PIL import Image  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("CLIPSWEEP_BUILD", "build")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The memory a training takes, beside what docs/finetune.md says it should.
 
-    .venv/bin/python tests/bench/finetune_memory.py --keys 64000
-    .venv/bin/python tests/bench/finetune_memory.py --keys 64000 --ranks 2
+    tests/bench/finetune_memory.py --keys 64000
+    tests/bench/finetune_memory.py --keys 64000 --ranks 2
 """
 import argparse
 import os
@@ -11,7 +11,10 @@ import resource
 import subprocess
 import tempfile
 
-from problems import MPI_ENVIRONMENT, ROOT, Problem
+import bench_python
+
+bench_python.require(__name__, "numpy", "h5py", "torch")
+from problems import MPI_ENVIRONMENT, ROOT, Problem  # noqa: E402
 
 
 def main():

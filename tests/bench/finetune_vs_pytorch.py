@@ -2,7 +2,7 @@
 """Tip-Adapter-F's training step as the official code takes it, in PyTorch, beside ours: same features, same machine,
 one run.
 
-    .venv/bin/python tests/bench/finetune_vs_pytorch.py          # batch 256 x 16,000 keys x 1000 classes x 1024
+    tests/bench/finetune_vs_pytorch.py          # batch 256 x 16,000 keys x 1000 classes x 1024
 """
 import argparse
 import json
@@ -12,11 +12,14 @@ import subprocess
 import tempfile
 import time
 
-import h5py
-import torch
-import torch.nn.functional as F
+import bench_python
 
-from problems import MPI_ENVIRONMENT, ROOT, Problem
+bench_python.require(__name__, "numpy", "h5py", "torch")
+import h5py  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+from problems import MPI_ENVIRONMENT, ROOT, Problem  # noqa: E402
 
 
 def official_step(keys, values, text, optimizer, scheduler, features, labels, alpha, beta):

@@ -2,7 +2,7 @@
 """How large the report of a large experiment is, and how long it takes: 1000 classes, 5 methods (three of them
 zero-shot), 6 shot counts, 10 seeds, 50,000 test images with features of 1024 numbers.
 
-    .venv/bin/python tests/bench/report_size.py
+    tests/bench/report_size.py
 
 The numbers in it are made up, the features are random; the files are as large as those of a real run.
 """
@@ -12,6 +12,9 @@ import subprocess
 import sys
 import tempfile
 
+import bench_python
+
+bench_python.require(__name__, "pytest", "h5py", "numpy")
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "cli"), str(pathlib.Path(__file__).resolve().parents[1])]
 from conftest import PROGRAM  # noqa: E402
 from test_report import large_run  # noqa: E402

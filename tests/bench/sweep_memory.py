@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The memory a sweep takes over a cache as large as ImageNet's training set.
 
-    .venv/bin/python tests/bench/sweep_memory.py --keys 1280000 --samples 2000 --partition samples
-    .venv/bin/python tests/bench/sweep_memory.py --partition classes --ranks 2
+    tests/bench/sweep_memory.py --keys 1280000 --samples 2000 --partition samples
+    tests/bench/sweep_memory.py --partition classes --ranks 2
 """
 import argparse
 import pathlib
@@ -11,7 +11,10 @@ import subprocess
 import tempfile
 import time
 
-from problems import MPI_ENVIRONMENT, ROOT, Problem
+import bench_python
+
+bench_python.require(__name__, "numpy", "h5py", "torch")
+from problems import MPI_ENVIRONMENT, ROOT, Problem  # noqa: E402
 
 
 def main():

@@ -3,8 +3,8 @@
 PyTorch (timed on some points and scaled to all) and the bare affinity product; then what more points, more subsets
 and more ranks cost.
 
-    .venv/bin/python tests/bench/sweep_vs_pytorch.py                        # 50,000 x 16,000 x 1000 x 1024: 5 minutes
-    .venv/bin/python tests/bench/sweep_vs_pytorch.py --samples 10000 --loop-points 1
+    tests/bench/sweep_vs_pytorch.py                        # 50,000 x 16,000 x 1000 x 1024: 5 minutes
+    tests/bench/sweep_vs_pytorch.py --samples 10000 --loop-points 1
 """
 import argparse
 import json
@@ -14,10 +14,13 @@ import subprocess
 import tempfile
 import time
 
-import h5py
-import torch
+import bench_python
 
-from problems import MPI_ENVIRONMENT, ROOT, Problem
+bench_python.require(__name__, "numpy", "h5py", "torch")
+import h5py  # noqa: E402
+import torch  # noqa: E402
+
+from problems import MPI_ENVIRONMENT, ROOT, Problem  # noqa: E402
 
 SMALL = ["--alpha", "0.5:2.5:0.02", "--beta", "3:7:0.1"]  # 100 x 40
 LARGE = ["--alpha", "0.1:3:0.01", "--beta", "1:7:0.1"]  # 290 x 60

@@ -20,7 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       "epochs", po::value(&epochs))("lr", po::value<double>())("quiet", po::bool_switch(&quiet));
   try {
     po::variables_map values;
-    clipsweep::StoreConfig(std::string(reinterpret_cast<const char*>(data), size), options, values);
+    std::vector<std::string> given;
+    clipsweep::StoreConfig(std::string(reinterpret_cast<const char*>(data), size), options, values,
+                           given);
     po::notify(values);
     if (!alpha.empty() && clipsweep::ParseAxis(alpha, "--alpha").count < 1) std::abort();
     if (!shots.empty()) {

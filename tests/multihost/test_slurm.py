@@ -86,6 +86,13 @@ def test_bad_input_ends_the_job_at_once(slurm, arguments, tmp_path):
     assert state == "FAILED" and restarts == 0 and code in ("2", "3"), (tmp_path / "log").read_text()
 
 
+def test_a_program_that_is_not_there_ends_the_job_at_once(slurm, arguments, tmp_path):
+    job = submit(slurm, tmp_path / "log", *arguments, "--run", tmp_path / "run", CLIPSWEEP="/absent/clipsweep")
+    state, restarts, code = wait_for(slurm, job, {"COMPLETED", "FAILED"})
+    log = (tmp_path / "log").read_text()
+    assert (state, restarts, code) == ("FAILED", 0, "127") and "not queued again" in log, log
+
+
 def test_a_script_can_be_tried_without_running_it(slurm, arguments):
     fits = call(slurm, "sbatch", "--test-only", *SIZES, *arguments)
     assert fits.returncode == 0 and "to start at" in fits.stderr

@@ -1,8 +1,9 @@
+#!/usr/bin/env python3
 """Decoders beside Pillow: every picture gives the same pixels, or is refused by name.
 
 As a program it compares whole folders and their damaged copies, and prints the table of docs/images.md:
 
-    python tests/oracle/pictures.py --mutants 20 --seed 1 FOLDER..
+    tests/oracle/pictures.py --mutants 20 --seed 1 FOLDER..
 """
 import argparse
 import collections
@@ -15,8 +16,13 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "launch"))
+sys.dont_write_bytecode = True  # nothing is written beside the scripts
+import script_tools  # noqa: E402
+
+script_tools.require(__name__, "numpy", "PIL", setup="launch/setup.sh --tests")
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 
 BUILD = Path(os.environ.get("CLIPSWEEP_BUILD", Path(__file__).parents[2] / "build"))
 

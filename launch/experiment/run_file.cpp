@@ -1,0 +1,81 @@
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include "common/atomic_file.h"
+#include "common/clock.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "launch/experiment/results.h"
+#include "launch/json_file.h"
+
+namespace clipsweep {
+namespace {
+
+namespace fs = std::filesystem;
+
+// When a file that is kept was written: its stage's end, where no earlier run.json says it.
+std::string TimeOf(const fs::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? FormatUtc(info.st_mtime) : UtcNow();
+}
+
+}  // namespace
+
+Json StageJson(const StageTime& stage) {
+  Json ranks = Json::array();
+  for (const StageTime::Rank& rank : stage.ranks) {
+    ranks.push_back(
+        {{"seconds", rank.seconds}, {"cpu_seconds", rank.cpu_seconds}, {"items", rank.items}});
+  }
+  return {{"seconds", stage.seconds()},
+          {"items", stage.items()},
+          {"unit", stage.unit},
+          {"ranks", ranks}};
+}
+
+void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std::string& device,
+                   const ExperimentResult& result, bool finished) {
+  Json run = Json::object();
+  try {
+    run = ReadRunFile(path);
+  } catch (const Error& error) {
+    LogWarning("{}; it is begun anew", error.what());
+  }
+  Json before = run.contains("stages") ? run["stages"] : Json::object();
+  if (!before.is_object()) before = Json::object();
+  Json stages =
+      finished ? Json::object() : before;  // those of stages that are not reached yet, too
+  for (std::size_t i = 0; i < result.stages.size(); ++i) {  // each made the file at its place
+    const StageTime& stage = result.stages[i];
+    if (stage.reused && before.contains(stage.name)) {
+      stages[stage.name] = before[stage.name];
+      continue;
+    }
+    stages[stage.name] = StageJson(stage);
+    const Provenance made_from = ReadProvenance(H5Reader(result.files[i], Seal::kCheckedBefore));
+    const auto kind = made_from.find("device_kind");
+    const bool on_cpu = kind != made_from.end() && kind->second == "cpu";
+    stages[stage.name].update({{"reused", stage.reused},
+                               {"resumed", stage.resumed},
+                               {"ended", stage.reused ? TimeOf(result.files[i]) : stage.ended},
+                               {"host", HostName()},
+                               {"device", on_cpu ? "cpu" : device},
+                               {"program_version", kVersion}});
+  }
+  run = {{"schema", kRunSchema},
+         {"sha256", ""},
+         {"test_images", fs::absolute(test_images).lexically_normal().string()},
+         {"stages", stages}};
+  WriteFileAtomically(path, SealedJson(run));
+}
+
+Json ReadRunFile(const fs::path& path) {
+  if (!fs::exists(path)) return Json::object();
+  const std::string text = ReadFile(path, std::size_t{64} << 20);
+  Json json = ParseJsonObject(path, text);
+  CheckSchema(path, json, kRunSchema);
+  if (json.contains("sha256")) CheckJsonSeal(path, text, json, "run the experiment again");
+  return json;
+}
+
+}  // namespace clipsweep
