@@ -8,7 +8,6 @@
 #include "common/atomic_file.h"
 #include "common/feature_file.h"
 #include "common/log.h"
-#include "common/sha256.h"
 #include "common/statistics.h"
 #include "common/text_file.h"
 #include "launch/experiment/stages.h"
