@@ -1,6 +1,7 @@
 #include "common/child.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "common/error.h"
 #include "common/liveness.h"
@@ -53,7 +55,12 @@ ChildResult RunInChild(
   std::array<int, 2> pipe{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw InternalError("no pipe can be made");
   const pid_t child = ::fork();
-  if (child < 0) throw InternalError("no process can be started; look at ulimit -u");
+  if (child < 0) {
+    const int why = errno;
+    for (const int end : pipe) ::close(end);
+    throw InternalError(fmt::format(
+        "no process can be started: {}; look at ulimit -u and at memory", std::strerror(why)));
+  }
   if (child == 0) Work(work, pipe[1]);
   ::close(pipe[1]);
   ChildResult result;
@@ -74,9 +81,14 @@ ChildResult RunInChild(
   }
   ::close(pipe[0]);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  rusage used{};
+  while (::wait4(child, &status, 0, &used) < 0 && errno == EINTR) {
   }
   result.ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  const bool crashed = signal != 0 && signal != SIGKILL && signal != SIGTERM && signal != SIGINT;
+  const bool computed = used.ru_utime.tv_sec + used.ru_stime.tv_sec >= silence_seconds / 2;
+  result.hostile = crashed || (signal == SIGKILL && computed);
   return result;
 }
 

@@ -17,6 +17,8 @@
 namespace clipsweep {
 
 inline constexpr std::uint64_t kUserBlock = 512;
+// How every sealed file begins; 64 hex digits follow.
+inline constexpr std::string_view kSealWord = "clipsweep sha256 ";
 
 // Owns one HDF5 identifier of any kind.
 class H5Id {

@@ -10,8 +10,6 @@
 
 namespace clipsweep::hdf5 {
 
-inline constexpr std::string_view kSealWord = "clipsweep sha256 ";
-
 // HDF5 prints stacks of its own on stderr unless told not to; our errors are one line.
 inline void Quiet() {
   static const herr_t once = [] {

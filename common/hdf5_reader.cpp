@@ -28,14 +28,14 @@ std::string CheckSeal(const std::filesystem::path& path) {
   std::string block(kUserBlock, '\0');
   in.read(block.data(), static_cast<std::streamsize>(block.size()));
   if (in.gcount() != static_cast<std::streamsize>(kUserBlock) ||
-      !block.starts_with(hdf5::kSealWord)) {
+      !block.starts_with(kSealWord)) {
     throw InputError(
         fmt::format("{}: not a clipsweep file (no seal at its start); make it with clipsweep or "
                     "its import script",
                     path.string()));
   }
-  const std::string written = block.substr(hdf5::kSealWord.size(), 64);
-  std::string expected = std::string(hdf5::kSealWord) + written + "\n";
+  const std::string written = block.substr(kSealWord.size(), 64);
+  std::string expected = std::string(kSealWord) + written + "\n";
   expected.resize(kUserBlock, '\0');
   if (block != expected || FileSha256(path, kUserBlock) != written) {
     throw InputError(fmt::format(

@@ -210,7 +210,11 @@ void CheckFile(const std::filesystem::path& path, const Send& send) {
   const auto bytes = static_cast<hsize_t>(std::filesystem::file_size(path));
   for (const std::string& name : names.links) {
     send("alive\n");
+#if H5_VERSION_GE(1, 12, 0)
+    H5O_info1_t info;
+#else
     H5O_info_t info;
+#endif
     if (H5Oget_info_by_name2(file.get(), name.c_str(), &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0 ||
         info.type != H5O_TYPE_DATASET)
       throw Finding{fmt::format("'{}' is no data set", Printable(name))};
@@ -264,10 +268,16 @@ void CheckStructure(const std::filesystem::path& path) {
     throw InputError(fmt::format("{}: {}; it is damaged or hostile, make it again", path.string(),
                                  child.output.substr(at + kWrong.size())));
   }
-  if (!child.ended || !child.output.ends_with("sound\n")) {
+  if (child.hostile) {
     throw InputError(
         fmt::format("{}: HDF5 crashes over its structure; it is damaged or hostile, make it again",
                     path.string()));
+  }
+  if (!child.ended || !child.output.ends_with("sound\n")) {
+    throw InternalError(fmt::format(
+        "{}: could not be looked at: the process that did was ended, or waited {} s for the disk; "
+        "try again",
+        path.string(), kSilenceSeconds));
   }
   sound.insert(state);
 }

@@ -170,7 +170,7 @@ void H5Writer::Attribute(const std::string& name, double value) {
 void H5Writer::Commit() {
   Check(file_.Close(), "closing failed");
   try {
-    std::string block = std::string(hdf5::kSealWord) + FileSha256(temporary_, kUserBlock) + "\n";
+    std::string block = std::string(kSealWord) + FileSha256(temporary_, kUserBlock) + "\n";
     block.resize(kUserBlock, '\0');
     OutputFile sealed(temporary_, OutputFile::Start::kAsItIs);
     sealed.Write(block, 0);

@@ -33,6 +33,8 @@ MpiSession::MpiSession(int* argc, char*** argv) : launched_(UnderMpiLauncher()) 
     world_ = std::make_unique<SelfComm>();
     return;
   }
+  // A file's structure is looked at in a child process: InfiniBand's library must know of forks.
+  ::setenv("RDMAV_FORK_SAFE", "1", /*overwrite=*/0);
   int provided = 0;
   Check(MPI_Init_thread(argc, argv, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   threads_allowed_ = provided == MPI_THREAD_MULTIPLE;

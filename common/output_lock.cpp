@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include <string>
 
 #include "common/atomic_file.h"
+#include "common/clock.h"
 #include "common/descriptor.h"
 #include "common/error.h"
 #include "common/file_system.h"
@@ -21,6 +24,10 @@ namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
+
+// RefuseLocked of another job holds a lock for a moment.
+constexpr int kMostLooks = 3, kMillisecondsOfLook = 20;
+constexpr int kMostTries = 100;  // of a lock whose file is another each time
 
 [[noreturn]] void ThrowTaken(const fs::path& path) {
   throw InputError(
@@ -38,16 +45,14 @@ enum class Lock { kHeld, kTaken, kUnsupported };
 Lock Take(const fs::path& lock_path, int descriptor) {
   for (const LockKind kind : {LockKind::kFlock, LockKind::kRecord}) {
     if (Files().Lock(descriptor, kind) == 0) return Lock::kHeld;
+    for (int tries = 0; tries < kMostLooks && errno == EWOULDBLOCK; ++tries) {
+      ::poll(nullptr, 0, kMillisecondsOfLook);
+      if (Files().Lock(descriptor, kind) == 0) return Lock::kHeld;
+    }
     if (errno == EWOULDBLOCK || errno == EACCES) return Lock::kTaken;
     if (!IsUnsupported(errno)) ThrowFileError(lock_path, "lock");
   }
   return Lock::kUnsupported;
-}
-
-std::string HostName() {
-  char name[256] = "";
-  ::gethostname(name, sizeof(name) - 1);
-  return name;
 }
 
 // "host process", as the file of the last resort has it.
@@ -81,7 +86,8 @@ void RemoveLeftovers(const fs::path& path) {
 
 OutputLock::OutputLock(const fs::path& path) : lock_path_(path.string() + ".lock") {
   TemporaryFor(path);  // makes the folder
-  while (!TryHold()) {
+  for (int tries = 0; !TryHold(); ++tries) {
+    if (tries == kMostTries) ThrowTaken(path);
   }
   if (descriptor_ < 0) HoldByFile(path);
   RemoveLeftovers(path);
@@ -145,7 +151,13 @@ void OutputLock::HoldByFile(const fs::path& path) {
                       "gone, remove {}",
                       path.string(), Printable(holder), lock_path_.string()));
     }
-    ::unlink(lock_path_.c_str());
+    // Out of the way under a name of our own first: another job may be taking it over as well.
+    const fs::path stale = TemporaryFor(lock_path_);
+    if (::rename(lock_path_.c_str(), stale.c_str()) != 0) continue;
+    const std::string moved = ReadFile(stale, 4096);
+    if (moved != holder) ::link(stale.c_str(), lock_path_.c_str());  // a live one after all
+    ::unlink(stale.c_str());
+    if (moved != holder) ThrowTaken(path);
   }
   ThrowTaken(path);
 }
@@ -153,6 +165,21 @@ void OutputLock::HoldByFile(const fs::path& path) {
 OutputLock::~OutputLock() {
   ::unlink(lock_path_.c_str());
   if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void RefuseLocked(const fs::path& path) {
+  std::error_code none;
+  const fs::path held = path.string() + ".lock.held";
+  if (fs::is_regular_file(fs::symlink_status(held, none)) && MayRun(ReadFile(held, 4096))) {
+    ThrowTaken(path);
+  }
+  const Descriptor lock(path.string() + ".lock");
+  if (lock.get() < 0) return;
+  if (::flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK) ThrowTaken(path);
+  struct flock whole {};  // a lock of fcntl, where there is no flock
+  whole.l_type = F_RDLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(lock.get(), F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK) ThrowTaken(path);
 }
 
 }  // namespace clipsweep

@@ -26,4 +26,7 @@ class OutputLock {
   int descriptor_ = -1;
 };
 
+// Throws InputError when another job holds the lock of `path`. Makes and changes nothing.
+void RefuseLocked(const std::filesystem::path& path);
+
 }  // namespace clipsweep

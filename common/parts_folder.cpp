@@ -46,6 +46,8 @@ Contents Look(const fs::path& folder) {
       found.parts.push_back(entry.path());
     } else if (IsTemporary(name) && !fs::is_directory(entry.symlink_status())) {
       found.temporaries.push_back(entry.path());
+    } else if (name.starts_with(".nfs")) {
+      continue;  // of a file that is removed and still open somewhere
     } else if (found.foreign.empty() || name < found.foreign) {
       found.foreign = name;
     }
@@ -89,14 +91,18 @@ std::vector<fs::path> PartsFolder::Files() const {
 void PartsFolder::Remove() const {
   std::error_code none;
   if (!fs::is_directory(fs::symlink_status(path_, none))) return;
-  const Contents found = Look(path_);
-  for (const fs::path& path : found.parts) fs::remove(path, none);
-  for (const fs::path& path : found.temporaries) fs::remove(path, none);
-  if (found.foreign.empty()) {
-    fs::remove(path_, none);
-  } else {
+  try {
+    const Contents found = Look(path_);
+    for (const fs::path& path : found.parts) fs::remove(path);
+    for (const fs::path& path : found.temporaries) fs::remove(path);
+    if (found.foreign.empty()) {
+      fs::remove(path_, none);
+      return;
+    }
     LogWarning("{}: holds '{}', which is not clipsweep's; the folder stays", path_.string(),
                Printable(found.foreign));
+  } catch (const fs::filesystem_error& error) {  // the output is whole by now
+    LogWarning("{}: cannot be removed: {}", path_.string(), error.code().message());
   }
 }
 

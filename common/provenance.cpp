@@ -95,7 +95,7 @@ bool IsUpToDate(const std::filesystem::path& path, const std::string& format,
         fmt::format("{}: exists and was made otherwise: {}; give --fresh to replace it",
                     path.string(), Printable(difference)));
   } catch (const Error& error) {
-    if (if_present == IfPresent::kReuse) throw;
+    if (if_present == IfPresent::kReuse || error.code() != ExitCode::kBadInput) throw;
     LogInfo("{}; it will be made anew", error.what());
     return false;
   }

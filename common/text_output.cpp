@@ -11,6 +11,7 @@
 
 #include "common/atomic_file.h"
 #include "common/error.h"
+#include "common/liveness.h"
 #include "common/signals.h"
 
 namespace clipsweep {
@@ -18,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostLinks = 40;  // as Linux follows
+constexpr int kMostLinks = 40;      // as Linux follows
+constexpr int kMilliseconds = 100;  // between looks at signals
 
 // "/dev/fd/3", "/proc/self/fd/3", "/proc/1234/fd/3" with our own number.
 std::optional<int> NumberOf(const fs::path& path) {
@@ -40,10 +42,12 @@ std::optional<int> NumberOf(const fs::path& path) {
 // Waits for the reader of a pipe.
 int OpenInPlace(const fs::path& path) {
   for (;;) {
-    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd >= 0) return fd;
-    if (errno != EINTR) ThrowFileError(path, "open");
+    if (errno != EINTR && errno != ENXIO) ThrowFileError(path, "open");
     ThrowIfInterrupted();
+    MadeProgress();
+    ::poll(nullptr, 0, kMilliseconds);
   }
 }
 
@@ -54,12 +58,12 @@ void WriteInPlace(const fs::path& path, int fd, std::string_view text) {
       text.remove_prefix(static_cast<std::size_t>(written));
       continue;
     }
-    if (errno != EINTR && errno != EAGAIN) ThrowFileError(path, "write");
+    const bool full = errno == EAGAIN;
+    if (errno != EINTR && !full) ThrowFileError(path, "write");
     ThrowIfInterrupted();
-    if (errno == EAGAIN) {
-      pollfd waiting{fd, POLLOUT, 0};
-      ::poll(&waiting, 1, 100);
-    }
+    MadeProgress();
+    pollfd waiting{fd, POLLOUT, 0};
+    if (full) ::poll(&waiting, 1, kMilliseconds);
   }
 }
 

@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kTimesFormat = "clipsweep-times";
 constexpr std::size_t kNamed = 3;  // pictures a message names
 
 }  // namespace

@@ -16,6 +16,8 @@
 
 namespace clipsweep {
 
+inline constexpr const char* kTimesFormat = "clipsweep-times";
+
 struct PictureRecord {
   std::string sha256;  // 64 hex digits; "" when the file cannot be read
   FileStamp stamp;     // as it was before it was read

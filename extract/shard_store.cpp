@@ -55,6 +55,7 @@ void ShardStore::Prepare(bool fresh) const {
       }
     } catch (const Error& error) {
       if (error.code() == ExitCode::kUsage) throw InputError(error.what());
+      if (error.code() != ExitCode::kBadInput) throw;
       LogWarning("{}; it will be computed again", error.what());
       fs::remove(path);
     }

@@ -114,7 +114,8 @@ StateFile ReadState(const std::filesystem::path& path, const Provenance& made_fr
 bool IsOfOther(const std::filesystem::path& path, const Provenance& made_from) {
   try {
     return !Difference(ReadProvenance(H5Reader(path)), made_from).empty();
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kBadInput) throw;
     return true;
   }
 }

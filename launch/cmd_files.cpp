@@ -29,6 +29,7 @@ class VerifyCommand final : public Command {
            "  clipsweep verify train.h5 --repair --model RN50.pt --images photos/train";
   }
   std::string positional() const override { return "file"; }
+  bool shares_work() const override { return false; }
 
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off
@@ -46,6 +47,7 @@ class VerifyCommand final : public Command {
   void Prepare(const CommonOptions&) override {
     if (!repair_) return;
     if (files_.size() != 1) throw UsageError("--repair: takes one file");
+    files_[0] = LinkTarget(files_[0]);  // the link stays, what it leads to is replaced
     if (repairs_.job.model.model.empty() || images_.empty()) {
       throw UsageError("--repair: give --model and --images, which the file was made from");
     }
@@ -137,6 +139,7 @@ class InspectCommand final : public Command {
   }
   std::string example() const override { return "clipsweep inspect RN50.safetensors"; }
   std::string positional() const override { return "target"; }
+  bool shares_work() const override { return false; }
 
   void AddOptions(boost::program_options::options_description& options) override {
     options.add_options()("target", InputPath(&target_)->required(),
@@ -160,10 +163,9 @@ class InspectCommand final : public Command {
   static bool IsSealed(const std::string& target) {
     std::error_code none;
     if (!fs::is_regular_file(target, none)) return fs::path(target).extension() == ".h5";
-    constexpr std::string_view kWord = "clipsweep sha256 ";
-    std::string start(kWord.size(), '\0');
+    std::string start(kSealWord.size(), '\0');
     start.resize(PlainFile(target).ReadAt(0, start.data(), start.size()));
-    return start == kWord || fs::path(target).extension() == ".h5";
+    return start == kSealWord || fs::path(target).extension() == ".h5";
   }
 
   CommandOutput InspectFile() const {

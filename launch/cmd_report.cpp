@@ -78,7 +78,7 @@ class ReportCommand final : public Command {
   // Beside the page; "" for a page that is no file.
   static std::string TableOf(const std::string& page) {
     if (IsWrittenInPlace(page)) return "";
-    return std::filesystem::path(page).replace_extension(".csv").string();
+    return LinkTarget(std::filesystem::path(page).replace_extension(".csv").string());
   }
 
   // A page in place of the results it shows would be the end of both.

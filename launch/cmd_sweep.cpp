@@ -58,11 +58,6 @@ class SweepCommand final : public Command {
 
   void Prepare(const CommonOptions& common) override {
     config_.split_seed = static_cast<std::uint64_t>(common.seed);
-    for (const std::string& other : {csv_, html_}) {
-      if (!other.empty() && (other == out_ || csv_ == html_)) {
-        throw UsageError(fmt::format("--out, --csv, --html: {} is named twice", other));
-      }
-    }
     config_.subset_files.assign(subset_files_.begin(), subset_files_.end());
     if (!subset_files_.empty() && seeds_ != "1") {
       throw UsageError("--subset-file: names the keys itself; leave --subset-seeds out");

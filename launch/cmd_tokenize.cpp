@@ -16,6 +16,7 @@ class TokenizeCommand final : public Command {
   std::string summary() const override { return "text -> CLIP token numbers"; }
   std::string example() const override { return "clipsweep tokenize 'Hello World!'"; }
   std::string positional() const override { return "words"; }
+  bool shares_work() const override { return false; }
 
   void AddOptions(boost::program_options::options_description& options) override {
     // clang-format off

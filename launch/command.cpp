@@ -154,18 +154,20 @@ void NoteOddities(const CommandContext& context, const Oddities& oddities, Comma
 
 void NoteSkipped(const CommandContext& context, const std::vector<std::string>& feature_files,
                  CommandOutput& output) {
-  if (!context.comm.is_root()) return;
-  Json skipped = Json::object();
-  std::string note;
-  for (const std::string& path : feature_files) {
-    if (path.empty() || !std::filesystem::exists(path) || skipped.contains(path)) continue;
-    const std::size_t count = ReadSkipped(H5Reader(path, Seal::kCheckedBefore)).size();
-    if (count == 0) continue;
-    skipped[path] = count;
-    note += fmt::format("{}{} of {}", note.empty() ? "" : ", ", count, path);
-  }
-  if (!note.empty()) output.text += fmt::format("not counted, unreadable images: {}\n", note);
-  output.json["skipped_images"] = skipped;
+  Agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    Json skipped = Json::object();
+    std::string note;
+    for (const std::string& path : feature_files) {
+      if (path.empty() || !std::filesystem::exists(path) || skipped.contains(path)) continue;
+      const std::size_t count = ReadSkipped(H5Reader(path, Seal::kCheckedBefore)).size();
+      if (count == 0) continue;
+      skipped[path] = count;
+      note += fmt::format("{}{} of {}", note.empty() ? "" : ", ", count, path);
+    }
+    if (!note.empty()) output.text += fmt::format("not counted, unreadable images: {}\n", note);
+    output.json["skipped_images"] = skipped;
+  });
 }
 
 void NoteLeftOut(const LeftOut& left_out, CommandOutput& output) {
@@ -182,25 +184,27 @@ std::string ClassesWithoutImagesText(std::int64_t without, std::int64_t classes)
 void NoteClassesWithoutImages(const CommandContext& context, const std::string& classes_of,
                               const std::vector<std::string>& feature_files,
                               CommandOutput& output) {
-  if (!context.comm.is_root()) return;
-  Json without = Json::object();
-  for (const std::string& path : feature_files) {
-    if (path.empty() || !std::filesystem::exists(path) || without.contains(path)) continue;
-    const H5Reader file(path, Seal::kCheckedBefore);
-    const std::vector<std::string> own = file.Texts("classes");
-    std::set<std::string> seen;
-    for (const std::int32_t label : file.Int32s("labels")) {
-      seen.insert(own.at(static_cast<std::size_t>(label)));
+  Agree(context.comm, [&] {
+    if (!context.comm.is_root()) return;
+    Json without = Json::object();
+    for (const std::string& path : feature_files) {
+      if (path.empty() || !std::filesystem::exists(path) || without.contains(path)) continue;
+      const H5Reader file(path, Seal::kCheckedBefore);
+      const std::vector<std::string> own = file.Texts("classes");
+      std::set<std::string> seen;
+      for (const std::int32_t label : file.Int32s("labels")) {
+        seen.insert(own.at(static_cast<std::size_t>(label)));
+      }
+      const auto classes = static_cast<std::int64_t>(
+          classes_of.empty() ? own.size()
+                             : H5Reader(classes_of, Seal::kCheckedBefore).Texts("classes").size());
+      const std::int64_t none = classes - static_cast<std::int64_t>(seen.size());
+      if (none <= 0) continue;
+      without[path] = none;
+      output.text += fmt::format("{} in {}\n", ClassesWithoutImagesText(none, classes), path);
     }
-    const auto classes = static_cast<std::int64_t>(
-        classes_of.empty() ? own.size()
-                           : H5Reader(classes_of, Seal::kCheckedBefore).Texts("classes").size());
-    const std::int64_t none = classes - static_cast<std::int64_t>(seen.size());
-    if (none <= 0) continue;
-    without[path] = none;
-    output.text += fmt::format("{} in {}\n", ClassesWithoutImagesText(none, classes), path);
-  }
-  output.json["classes_without_images"] = without;
+    output.json["classes_without_images"] = without;
+  });
 }
 
 }  // namespace clipsweep

@@ -55,6 +55,8 @@ class Command {
   virtual std::string summary() const = 0;  // one line
   virtual std::string example() const = 0;  // a command line that works
   virtual void AddOptions(boost::program_options::options_description& options) = 0;
+  // Whether several ranks divide its work; if not, it is rank 0's alone.
+  virtual bool shares_work() const { return true; }
   // Name of an option that takes the words without an option, "" for none.
   virtual std::string positional() const { return ""; }
   // Files that are written besides those that options name, once options have their values.

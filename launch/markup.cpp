@@ -36,8 +36,8 @@ svg .best { fill: none; stroke: #e4002b; stroke-width: 2.5; pointer-events: none
 )";
 
 std::string PageHead(const std::string& title, const std::string& style) {
-  return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src "
+  return std::string(kPageStart) +
+         " content=\"default-src 'none'; img-src "
          "data:; "
          "style-src 'unsafe-inline'\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"

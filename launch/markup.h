@@ -6,6 +6,11 @@
 
 namespace clipsweep {
 
+// How every page begins: by it one is known that may be replaced.
+inline constexpr std::string_view kPageStart =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\"";
+
 // Everything up to and with <body>: a page that may fetch nothing and run nothing, light or dark as
 // its reader likes, with `style` after the common rules.
 std::string PageHead(const std::string& title, const std::string& style);

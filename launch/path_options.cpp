@@ -12,11 +12,12 @@
 #include <set>
 #include <system_error>
 
-#include "common/descriptor.h"
 #include "common/error.h"
 #include "common/hdf5_file.h"
 #include "common/log.h"
+#include "common/plain_file.h"
 #include "common/text_output.h"
+#include "launch/markup.h"
 
 namespace clipsweep {
 namespace {
@@ -24,17 +25,14 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
-constexpr std::string_view kSealWord = "clipsweep sha256 ";
 constexpr std::string_view kJsonStart = "{\n \"command\": \"";
-constexpr std::string_view kPageStart =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\"";
 constexpr int kMostLinks = 40;
 
 std::string Shown(const PathUse& use) { return Printable(use.path); }
 
-// Where a chain of links ends, whether or not something is there.
-std::string TargetOf(const std::string& path) {
+}  // namespace
+
+std::string LinkTarget(const std::string& path) {
   fs::path at = path;
   std::error_code code;
   for (int links = 0; fs::is_symlink(at, code); ++links) {
@@ -47,6 +45,8 @@ std::string TargetOf(const std::string& path) {
   }
   return at.string();
 }
+
+namespace {
 
 // One thing on disk under two names, or one name that is not there yet.
 bool IsSame(const fs::path& a, const fs::path& b) {
@@ -69,11 +69,13 @@ std::vector<std::string> FilesBeside(const PathUse& use) {
   return {use.path + ".times", use.path + ".lock", use.path + ".parts"};
 }
 
+// "" where there is no file, or nothing in it. Throws InputError for one that may not be read:
+// nobody can know what it holds.
 std::string Beginning(const std::string& path) {
-  const Descriptor file(path);
+  std::error_code none;
+  if (!fs::exists(fs::symlink_status(path, none))) return "";
   std::array<char, 256> bytes{};
-  const ssize_t got = file.get() < 0 ? 0 : ::read(file.get(), bytes.data(), bytes.size());
-  return {bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+  return {bytes.data(), PlainFile(path).ReadAt(0, bytes.data(), bytes.size())};
 }
 
 // "" where the file cannot tell: it is damaged, which is for its reader to say.
@@ -114,6 +116,10 @@ void CheckWritable(const PathUse& use) {
 }
 
 void CheckTarget(const PathUse& use) {
+  if (fs::path(use.path).filename().empty()) {
+    throw UsageError(
+        fmt::format("--{}: {} is a folder's name; name a file in it", use.option, Shown(use)));
+  }
   if (IsWrittenInPlace(use.path)) {
     if (use.kind.format.empty()) return;
     throw UsageError(fmt::format("--{}: {} is no place on disk, which a {} needs", use.option,
@@ -131,6 +137,20 @@ void CheckTarget(const PathUse& use) {
   }
 }
 
+// By one of these a folder is known as a run's or a nightly's; how each begins.
+constexpr std::pair<const char*, std::string_view> kRunMarks[] = {
+    {"results.json", "{\n \"schema\": \"clipsweep-"},
+    {"run.json", "{\n \"schema\": \"clipsweep-"},
+    {"history.sqlite", "SQLite format 3"},
+    {"summary.json", "{\n \"night\": "}};
+
+// Files that a run or a nightly writes into its folder.
+bool IsNameOfRun(const fs::path& path) {
+  static const std::set<std::string> kNames{"results.json", "run.json",   "table.txt", "lists",
+                                            "summary.json", "summary.md", "trend.html"};
+  return path.extension() == ".h5" || kNames.count(path.filename().string()) > 0;
+}
+
 void CheckRunFolder(const PathUse& use) {
   std::error_code code;
   if (fs::exists(use.path, code) && !fs::is_directory(use.path, code)) {
@@ -138,12 +158,26 @@ void CheckRunFolder(const PathUse& use) {
   }
   CheckWritable(use);
   const fs::path folder = use.path;
-  for (const auto& [name, start] : {std::pair("results.json", "{\n \"schema\": \"clipsweep-"),
-                                    {"run.json", "{\n \"schema\": \"clipsweep-"}}) {
+  bool is_run = false;
+  for (const auto& [name, start] : kRunMarks) {
     const std::string found = Beginning((folder / name).string());
-    if (found.empty() || found.starts_with(start)) continue;
-    throw UsageError(fmt::format("--{}: {} is no file of an experiment; name another folder",
-                                 use.option, Printable((folder / name).string())));
+    if (found.empty()) continue;
+    if (!found.starts_with(start)) {
+      throw UsageError(fmt::format("--{}: {} is no file of a run; name another folder", use.option,
+                                   Printable((folder / name).string())));
+    }
+    is_run = true;
+  }
+  if (is_run || !fs::is_directory(folder, code)) return;
+  for (const auto& entry : fs::directory_iterator(folder, code)) {
+    if (entry.is_regular_file(code) ? !IsNameOfRun(entry.path())
+                                    : entry.path().filename() != "lists") {
+      continue;
+    }
+    throw UsageError(
+        fmt::format("--{}: {} has no run.json, so {} may be of another; name another "
+                    "folder",
+                    use.option, Shown(use), Printable(entry.path().string())));
   }
 }
 
@@ -152,11 +186,7 @@ void CheckOutsideRun(const PathUse& use, const PathUse& run) {
   const fs::path path = use.path;
   if (use.role == PathRole::kRunFolder || path.filename().empty()) return;
   if (!IsSame(path.has_parent_path() ? path.parent_path() : ".", run.path)) return;
-  const std::string name = path.filename().string();
-  static const std::set<std::string> kNames{"results.json", "run.json",   "table.txt", "lists",
-                                            "summary.json", "summary.md", "trend.html"};
-  const bool taken = path.extension() == ".h5" || kNames.count(name) > 0;
-  if (!taken) return;
+  if (!IsNameOfRun(path)) return;
   throw UsageError(
       fmt::format("--{}: {} has the name of a file that the run in --{} writes; name "
                   "another",
@@ -179,7 +209,10 @@ void CheckPair(const PathUse& output, const PathUse& other) {
         "--{}: {} is {} --{}; name another", output.option, Printable(path),
         other.role == PathRole::kInput ? "what is read by" : "written by", other.option));
   };
-  if (IsSame(output.path, other.path)) refuse(output.path);
+  const auto descriptor = DescriptorNamed(output.path);
+  const bool one_stream =
+      other.role == PathRole::kOutput && descriptor && descriptor == DescriptorNamed(other.path);
+  if (one_stream || IsSame(output.path, other.path)) refuse(output.path);
   for (const std::string& beside : FilesBeside(output)) {
     if (IsSame(beside, other.path)) {
       throw UsageError(fmt::format("--{}: {} is made beside --{}; name another", other.option,
@@ -222,7 +255,7 @@ std::vector<PathUse> PathsOf(const po::options_description& options,
                                      value->role == PathRole::kRunFolder ? "folder" : "file"));
       }
       if (value->role == PathRole::kOutput && !IsWrittenInPlace(path)) {
-        path = TargetOf(path);
+        path = LinkTarget(path);
         value->Replace(path);
       }
       uses.push_back({option->long_name(), path, value->role, value->kind});

@@ -79,6 +79,9 @@ boost::program_options::typed_value<T>* InputPath(T* target) {
 boost::program_options::typed_value<std::string>* OutputPath(std::string* target, OutputKind kind);
 boost::program_options::typed_value<std::string>* RunFolder(std::string* target);
 
+// Where a chain of links ends, whether or not something is there. Throws InputError for a loop.
+std::string LinkTarget(const std::string& path);
+
 // The uses of paths by what was given; after notify. Links that outputs are become their targets.
 // Throws UsageError for an empty path, naming the option.
 std::vector<PathUse> PathsOf(const boost::program_options::options_description& options,

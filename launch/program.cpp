@@ -141,7 +141,8 @@ int Dispatch(const CommandLine& parsed, MpiSession& session, std::unique_ptr<Wat
     const bool terse = parsed.common.quiet || (!world.is_root() && level == LogLevel::kInfo);
     if (terse) level = std::max(level, LogLevel::kWarning);
     InitLog(level, world.rank(), world.size());
-    const std::string lone = CheckAlone(world.size(), parsed.command->name());
+    const std::string lone =
+        CheckAlone(world.size(), parsed.command->name(), parsed.command->shares_work());
     if (!lone.empty()) LogWarning("{}", lone);
     if (parsed.common.quiet) DisableProgress();
     if (world.is_root()) CheckPaths(parsed.paths);
@@ -165,7 +166,7 @@ int Dispatch(const CommandLine& parsed, MpiSession& session, std::unique_ptr<Wat
     if (!parsed.common.json.empty()) {
       try {
         WriteJson(parsed, comm, *compute, output.json, started);
-      } catch (const Error&) {
+      } catch (...) {
         failure = std::current_exception();
       }
     }

@@ -1,10 +1,10 @@
 # Sourced by launch/run.sh and launch/slurm/experiment.sbatch: whether a job that ended is helped by starting it anew.
 
 # A file of this machine that the ranks on it make when they begin. No such file: none of them ever ran.
-started=$(mktemp -u "${TMPDIR:-/tmp}/clipsweep-started-XXXXXXXX")
-trap 'rm -f "$started"' EXIT
-# Before PROGRAM ARGUMENTS: the rank makes the file and becomes the program.
-marking=(sh -c ': > "$0"; exec "$@"' "$started")
+started=$(mktemp -d "${TMPDIR:-/tmp}/clipsweep-started-XXXXXXXX")/ran
+trap 'rm -rf "${started%/ran}"' EXIT
+# Before PROGRAM ARGUMENTS: the rank makes the file, where that folder is, and becomes the program.
+marking=(sh -c '(: > "$0") 2>/dev/null; exec "$@"' "$started")
 
 # retry_helps CODE RAN: 0 when another start may help, else 1; `why` says in words how the job ended.
 # CODE is what mpirun or srun ended with. RAN is 1 when a rank ran in an earlier try, or when nobody here can know.

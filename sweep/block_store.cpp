@@ -118,6 +118,7 @@ void BlockStore::Load() {
       difference = Difference(ReadProvenance(file), made_from_);
       if (difference.empty()) part = ReadPart(file);
     } catch (const Error& error) {
+      if (error.code() != ExitCode::kBadInput) throw;
       LogWarning("{}; its blocks are computed again", error.what());
       continue;
     }

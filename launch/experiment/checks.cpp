@@ -61,34 +61,6 @@ void CheckModel(const ExperimentConfig& config, const Compute& compute) {
   const ClipText text(*checkpoint, options);
 }
 
-void CheckRunFolder(const fs::path& run) {
-  fs::path nearest = fs::absolute(run).lexically_normal();
-  std::error_code code;
-  while (nearest.has_relative_path() && !fs::exists(fs::symlink_status(nearest, code))) {
-    nearest = nearest.parent_path();
-  }
-  if (!fs::is_directory(nearest, code)) {
-    throw InputError(
-        fmt::format("{}: is no folder, so the run cannot be kept in {}; give another --run",
-                    Printable(nearest.string()), Printable(run.string())));
-  }
-  if (::access(nearest.c_str(), W_OK | X_OK) != 0) {
-    throw InputError(
-        fmt::format("{}: cannot be written: {}; mend its permissions, or give another --run",
-                    Printable(nearest.string()), std::strerror(errno)));
-  }
-  RefuseLocked(run / "results.json");
-}
-
-void RefuseLocked(const fs::path& output) {
-  const Descriptor lock(output.string() + ".lock");
-  if (lock.get() < 0) return;
-  if (::flock(lock.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  throw InputError(
-      fmt::format("{}: another job is writing this output; wait for it, or write somewhere else",
-                  output.string()));
-}
-
 void CheckPictures(const ExperimentConfig& config, const fs::path& images, const fs::path& list) {
   const ImageList pictures = ReadImageList(images, list, {});
   std::int64_t bad = 0;

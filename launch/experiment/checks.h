@@ -15,13 +15,6 @@ void CheckExperiment(const ExperimentConfig& config, Comm& comm);
 // Opens the checkpoint and makes both encoders. Throws InputError, UsageError.
 void CheckModel(const ExperimentConfig& config, const Compute& compute);
 
-// Throws InputError when the run folder cannot be made or written, or another job holds it. Makes
-// and changes nothing.
-void CheckRunFolder(const std::filesystem::path& run);
-
-// Throws InputError when another job is writing `output`.
-void RefuseLocked(const std::filesystem::path& output);
-
 // Throws InputError naming the first of the list's pictures that cannot be opened, unless such
 // pictures may be left out. `list`: empty for the whole folder.
 void CheckPictures(const ExperimentConfig& config, const std::filesystem::path& images,

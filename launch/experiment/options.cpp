@@ -121,6 +121,11 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     UpdateRunFile(config.run / "run.json", config.split.empty() ? config.test : config.images,
                   context.compute.device, so_far, finished);
   };
+  Agree(context.comm, [&] {  // from its start on the folder is known as a run's
+    if (context.comm.is_root() && !std::filesystem::exists(config.run / "run.json")) {
+      write_times({}, false);
+    }
+  });
   const ExperimentResult result =
       RunExperiment(config, context.compute, context.comm,
                     [&](const ExperimentResult& so_far) { write_times(so_far, false); });

@@ -9,6 +9,7 @@
 
 #include "common/error.h"
 #include "common/log.h"
+#include "common/output_lock.h"
 #include "launch/experiment/checks.h"
 
 namespace clipsweep {
@@ -170,7 +171,7 @@ std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const C
   std::vector<PlannedStage> plan;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
-    CheckRunFolder(config.run);
+    RefuseLocked(config.run / "results.json");
     ExperimentData data = ReadExperimentData(config);
     CheckModel(config, compute);
     const TemporaryLists lists(data);

@@ -39,7 +39,7 @@ Database::Database(const fs::path& path, Open open) : path_(path) {
                                  Printable(path.string()), why));
   }
   sqlite3_busy_timeout(db_, 10'000);  // a reader, as a dashboard, may hold it for a moment
-  sqlite3_progress_handler(db_, kStepsBetweenLooks, Look, nullptr);
+  SetInterruptible(true);
   sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, kMostBytesOfValue);
   // What a foreign file defines, as triggers and views, is not run.
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -49,6 +49,10 @@ Database::Database(const fs::path& path, Open open) : path_(path) {
 }
 
 Database::~Database() { sqlite3_close(db_); }
+
+void Database::SetInterruptible(bool interruptible) const {
+  sqlite3_progress_handler(db_, kStepsBetweenLooks, interruptible ? Look : nullptr, nullptr);
+}
 
 void Database::Fail() const {
   const std::string why = sqlite3_errmsg(db_);

@@ -25,6 +25,8 @@ class Database {
   std::int64_t Pragma(const std::string& name) const;
   // What SQLite said last. Throws Interrupted where a signal has stopped it.
   [[noreturn]] void Fail() const;
+  // Whether SIGINT and SIGTERM end what it does; while rows are written they do not.
+  void SetInterruptible(bool interruptible) const;
 
  private:
   std::filesystem::path path_;
@@ -35,10 +37,12 @@ class Database {
 class Transaction {
  public:
   explicit Transaction(const Database& database) : database_(database) {
+    database.SetInterruptible(false);
     database.Do("BEGIN IMMEDIATE");
   }
   ~Transaction() {
     if (!done_) sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+    database_.SetInterruptible(true);
   }
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;

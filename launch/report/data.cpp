@@ -124,7 +124,12 @@ ReportData ReadReportData(const fs::path& folder, const fs::path& images) {
   }
   data.results = ReadResults(results);
   CheckResultsAgree(results, data.results);
-  data.run = ReadRunFile(folder / "run.json");
+  try {
+    data.run = ReadRunFile(folder / "run.json");
+  } catch (const Error& error) {  // times, and where pictures were: no number stands on it
+    LogWarning("{}; its times are left out, and pictures are looked for in --images", error.what());
+    data.run = Json::object();
+  }
   ReadingJson(results, [&] {
     data.classes = Labels({data.results.at("class_folders").get<std::vector<std::string>>(),
                            data.results.at("class_names").get<std::vector<std::string>>()});

@@ -220,6 +220,30 @@ def test_standard_output_that_is_full_or_closed_is_told(place):
         assert done.returncode == 3 and "standard output: write failed" in done.stderr, (line, done.stderr)
 
 
+def test_names_that_would_fail_at_the_end_fail_at_the_start(place, tmp_path):
+    options, _ = commands(place)["sweep"]
+    result = run(*words("sweep", options, {"--out": f"{tmp_path}/new/"}))
+    assert result.code == 2 and "name a file in it" in result.errors[0] and not (tmp_path / "new").exists()
+    result = run(*words("sweep", options, {"--out": tmp_path / "s.h5", "--json": "-", "--csv": "/dev/stdout"}))
+    assert result.code == 2 and "--csv" in result.errors[0] + "--json" and result.out == ""
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    result = run(*words("zeroshot", commands(place)["zeroshot"][0], {"--json": loop}))
+    assert result.code == 3 and "leads to itself" in result.errors[0]
+
+
+def test_a_folder_of_somebodys_files_is_no_run_folder(place, digits, tmp_path):
+    """A run would write its own text.h5 and lists/ there."""
+    for name in ("text.h5", "lists/train.txt", "table.txt"):
+        folder = tmp_path / name.partition(".")[0].replace("/", "-")
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes((place / "text.h5").read_bytes())
+        before = contents(folder)
+        result = run(*study_arguments(digits), "--run", folder)
+        assert result.code == 2 and name.partition("/")[0] in result.errors[0] and "no run.json" in result.errors[0], result.err
+        assert contents(folder) == before
+
+
 def test_planted_names_are_not_followed(place, tmp_path):
     """What somebody else has put where clipsweep's own files go: links to a file that must stay what it is."""
     victim = tmp_path / "victim"

@@ -154,7 +154,7 @@ def test_csv_and_heat_map_hold_the_counts(demo, tmp_path):
     (tmp_path / "s.csv").unlink()
     assert "up to date" in run_ok("sweep", *base).out
     assert (tmp_path / "s.csv").exists()
-    refused(2, "named twice", arguments=[*base[:-1], tmp_path / "s.csv"])
+    refused(2, "is written by", arguments=[*base[:-1], tmp_path / "s.csv"])
 
 
 def test_the_exact_alpha_is_in_the_file(demo, tmp_path):

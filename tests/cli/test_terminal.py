@@ -27,7 +27,7 @@ SWEEP = ["sweep", "--cache", "x", "--features", "x", "--text", "x", "--tune-on",
 
 @pytest.mark.parametrize("arguments", [
     ["verify", RED], ["inspect", b"/none/" + RED], ["report", "--run", RED, "--out", b"x.html"], [RED], ["sweep", b"--" + RED],
-    [*SWEEP, "--shots", RED], ["extract", "--model", RED, "--images", RED, "--out", RED], ["verify", "x", "--threads", RED],
+    [*SWEEP, "--shots", RED], ["extract", "--model", RED, "--images", RED, "--out", RED + b".h5"], ["verify", "x", "--threads", RED],
     ["verify", "x", "--log-level", RED], ["verify", "x", "--config", RED], ["zeroshot", "--features", RED, "--text", RED],
 ])
 def test_arguments(arguments):
