@@ -208,6 +208,7 @@ def test_what_was_touched_is_refused(study, tmp_path):
     (folder / "run.json").write_text(run_json.replace('"stages": {', '"stages": 5, "x": {'))
     told = run_ok("report", "--run", folder, "--out", out)  # no number stands on it
     assert "run.json: was changed" in told.err and "times are left out" in told.err
+    out.unlink()
     seal(folder / "run.json", dict(json.loads(run_json), stages=5))
     refused(out, folder, "run.json", "schema")
     (folder / "run.json").write_text(run_json)
