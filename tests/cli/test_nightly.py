@@ -1,16 +1,15 @@
 """The nightly run: what it records, what it takes for a regression, and what becomes of nights that fail, overlap or do not happen."""
 import datetime
-import hashlib
 import json
 import os
 import shutil
 import signal
 import sqlite3
-import struct
 import subprocess
 
 import pytest
 
+from history_tools import change
 from conftest import BUILD, ROOT, command_line, mpi_environment, run, run_ok, study_arguments, wait_until, wait_until_free
 from test_report import open_in_browser
 
@@ -26,27 +25,6 @@ def nightly(digits, folder, *more):
 def rows(folder, sql, *values):
     with sqlite3.connect(folder / "history.sqlite") as history:
         return history.execute(sql, values).fetchall()
-
-
-def rows_sha256(history):
-    """As docs/nightly.md says: every value with its type and length, in the order of the tables' keys."""
-    digest = hashlib.sha256()
-    for sql in ("SELECT * FROM nights ORDER BY id", "SELECT * FROM figures ORDER BY night, name"):
-        digest.update(sql.encode())
-        for row in history.execute(sql):
-            for value in row:
-                kind = 1 if isinstance(value, int) else 2 if isinstance(value, float) else 3
-                text = struct.pack(">d", value).hex() if kind == 2 else str(value)
-                digest.update(f"{kind}:{len(text.encode())}:{text}".encode())
-    return digest.hexdigest()
-
-
-def change(folder, sql, *values, seal=True):
-    with sqlite3.connect(folder / "history.sqlite") as history:
-        history.execute(sql, values)
-        if seal:
-            history.execute("UPDATE sealed SET sha256 = ?", (rows_sha256(history),))
-    history.close()
 
 
 def nights(folder):

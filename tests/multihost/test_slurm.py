@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from history_tools import change
 from conftest import BUILD, DEMO_MODEL, ROOT, run_ok
 
 SCRIPT = pathlib.Path(__file__).parent / "slurm.sh"
@@ -108,7 +109,7 @@ def test_nights(slurm, arguments, tmp_path):
     assert wait_for(slurm, job, {"COMPLETED", "FAILED"})[0] == "COMPLETED", (tmp_path / "log").read_text()
     with sqlite3.connect(tmp_path / "nights/history.sqlite") as history:
         assert history.execute("SELECT status, ranks, commit_id FROM nights").fetchall() == [("ok", 2, "cafe")]
-        history.execute("UPDATE figures SET value = value + 1 WHERE kind = 'count'")
     history.close()
+    change(tmp_path / "nights", "UPDATE figures SET value = value + 1 WHERE kind = 'count'")
     state, restarts, code = wait_for(slurm, submit(slurm, tmp_path / "log", *words), {"COMPLETED", "FAILED"})
     assert (state, restarts, code) == ("FAILED", 0, "4"), (tmp_path / "log").read_text()
