@@ -65,7 +65,7 @@ std::size_t DirectionMark(std::string_view text) {
   const auto second = static_cast<unsigned char>(text[1]);
   const auto third = static_cast<unsigned char>(text[2]);
   const bool turns =
-      (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
+      (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xa8 && third <= 0xae))) ||
       (second == 0x81 && third >= 0xa6 && third <= 0xa9);
   return turns ? 3 : 0;
 }

@@ -30,7 +30,11 @@ void TiffFile::Fail() const {
 
 int TiffFile::OnError(TIFF*, void* state, const char*, const char* format, va_list values) {
   char* error = static_cast<State*>(state)->error;
-  if (error[0] == '\0') std::vsnprintf(error, sizeof State::error, format, values);  // the first
+  if (error[0] != '\0') return 1;  // the first tells most
+  std::vsnprintf(error, sizeof State::error, format, values);
+  for (char* at = error; *at != '\0'; ++at) {  // an error is one line
+    if (static_cast<unsigned char>(*at) < 0x20) *at = ' ';
+  }
   return 1;
 }
 
