@@ -39,9 +39,8 @@ void LogError(fmt::format_string<Args...> format, Args&&... args) {
   LogLine(LogLevel::kError, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// Bytes of the character `text` begins with, when it is one that turns the reading direction of
-// what follows (U+061C, U+200E, U+200F, U+202A..U+202E, U+2066..U+2069) or ends a line or a
-// paragraph (U+2028, U+2029); else 0.
+// Bytes of the first character of `text` when it turns the reading direction (U+061C, U+200E,
+// U+200F, U+202A..U+202E, U+2066..U+2069) or ends a line (U+2028, U+2029); else 0.
 std::size_t DirectionMark(std::string_view text);
 
 // Makes text safe for a terminal: control characters, of C1 too, those that turn the reading
