@@ -134,6 +134,10 @@ int Dispatch(const CommandLine& parsed, MpiSession& session, std::unique_ptr<Wat
     });
     return 0;
   }
+  // Apart from what follows, in which all ranks make the watchdog's communicator.
+  Agree(world, [&] {
+    if (world.is_root()) CheckPaths(parsed.paths);
+  });
   std::optional<Compute> compute;
   Agree(world, [&] {
     LogLevel level = ParseLogLevel(parsed.common.log_level);
@@ -145,7 +149,6 @@ int Dispatch(const CommandLine& parsed, MpiSession& session, std::unique_ptr<Wat
         CheckAlone(world.size(), parsed.command->name(), parsed.command->shares_work());
     if (!lone.empty()) LogWarning("{}", lone);
     if (parsed.common.quiet) DisableProgress();
-    if (world.is_root()) CheckPaths(parsed.paths);
     watchdog = StartWatchdog(parsed.common.stall_timeout, session);
     compute = ChooseCompute(parsed.common.device, parsed.common.threads, session.local_rank(),
                             session.core_sharers());
