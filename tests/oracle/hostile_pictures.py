@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Small files that ask for much: each is refused by name, or read in bounded time and memory.
 
 As a program it writes them, decodes each in a process of its own and prints the table of docs/images.md.
@@ -10,9 +11,9 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from PIL import Image
+from pictures import BUILD  # noqa: I001  (finds .venv where Pillow is)
 
-from pictures import BUILD
+from PIL import Image
 
 
 def chunk(kind, data):
