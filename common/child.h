@@ -10,7 +10,7 @@ struct ChildResult {
   bool ended = false;    // by itself and with success: not by a signal, a throw or for silence
   bool hostile = false;  // a crash, or silence while it was computing: the work is to blame, not
                          // the machine
-  std::string output;  // what it wrote, up to its end
+  std::string output;    // what it wrote, up to its end
 };
 
 // Damage can also make a library turn in circles: a child that sends nothing for so long is

@@ -27,8 +27,7 @@ std::string CheckSeal(const std::filesystem::path& path) {
   if (!in) throw InputError(fmt::format("{}: cannot be opened; check the path", path.string()));
   std::string block(kUserBlock, '\0');
   in.read(block.data(), static_cast<std::streamsize>(block.size()));
-  if (in.gcount() != static_cast<std::streamsize>(kUserBlock) ||
-      !block.starts_with(kSealWord)) {
+  if (in.gcount() != static_cast<std::streamsize>(kUserBlock) || !block.starts_with(kSealWord)) {
     throw InputError(
         fmt::format("{}: not a clipsweep file (no seal at its start); make it with clipsweep or "
                     "its import script",

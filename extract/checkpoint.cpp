@@ -108,7 +108,8 @@ void Checkpoint::RefuseOthers(const Weights& file) const {
   const std::string type = ModelType(ReadConfigBeside(path_, "config.json"));
   if (const std::vector<std::string> prefixes = PrefixesOf(file); !prefixes.empty()) {
     throw InputError(fmt::format("{}: names of CLIP's tensors begin with '{}'; take that off: {}",
-                                 path_.string(), Printable(fmt::format("{}", fmt::join(prefixes, "' or '"))),
+                                 path_.string(),
+                                 Printable(fmt::format("{}", fmt::join(prefixes, "' or '"))),
                                  ConvertCommand(path_, prefixes.front())));
   }
   throw InputError(fmt::format(

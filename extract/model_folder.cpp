@@ -28,8 +28,9 @@ std::optional<fs::path> CheckpointAt(const fs::path& path) {
         "open_clip_model.safetensors.index.json", "model.safetensors.index.json"}) {
     if (fs::is_regular_file(path / name, code)) return path / name;
     if (fs::is_symlink(path / name, code) && !fs::exists(path / name, code)) {
-      throw InputError(fmt::format("{}: {}; fetch the model again, or copy it with its links followed (cp -L)",
-                                   Printable((path / name).string()), BrokenLinkText(path / name)));
+      throw InputError(
+          fmt::format("{}: {}; fetch the model again, or copy it with its links followed (cp -L)",
+                      Printable((path / name).string()), BrokenLinkText(path / name)));
     }
   }
   return std::nullopt;

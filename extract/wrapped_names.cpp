@@ -42,10 +42,9 @@ std::optional<std::string> WrapperOf(const Weights& weights) {
 
 std::vector<std::string> PrefixesOf(const Weights& weights) {
   // Hugging Face's names, whose ends are open_clip's, come first.
-  constexpr std::string_view kMarks[] = {
-      "text_model.embeddings.token_embedding.weight",
-      "vision_model.embeddings.patch_embedding.weight", "token_embedding.weight",
-      "visual.conv1.weight"};
+  constexpr std::string_view kMarks[] = {"text_model.embeddings.token_embedding.weight",
+                                         "vision_model.embeddings.patch_embedding.weight",
+                                         "token_embedding.weight", "visual.conv1.weight"};
   std::set<std::string> found;
   for (const std::string& name : weights.Names()) {
     for (const std::string_view mark : kMarks) {

@@ -1,4 +1,5 @@
-// What is learned lies in blocks of classes, dealt to ranks; here they come together in class order.
+// What is learned lies in blocks of classes, dealt to ranks; here they come together in class
+// order.
 #include <ATen/ATen.h>
 
 #include <algorithm>
