@@ -60,7 +60,8 @@ TEST(Decode, RefusesWithoutCrashing) {
   for (auto& value : rows) value = static_cast<std::uint8_t>(random.Below(256));
   const std::string good = MakePng(30, 20, PNG_COLOR_TYPE_RGB, 8, rows);
   EXPECT_EQ(DecodeImage(good).rgb, rows);
-  // Before IEND stand its length and the checksum of the pixel data; Pillow needs none of the three.
+  // Before IEND stand its length and the checksum of the pixel data; Pillow needs none of the
+  // three.
   const std::size_t data_end = good.rfind("IEND") - 8;
   for (std::size_t length = 0; length < data_end; ++length) {
     EXPECT_THROW(DecodeImage(good.substr(0, length)), ImageError) << length << " of " << data_end;

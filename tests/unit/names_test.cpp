@@ -159,11 +159,11 @@ TEST(TextRows, NoPlacesForNamesThatLookLikeFolders) {
   EXPECT_EQ(RowsOf(Texts({"dog", "cat"}, {"dog", "cat"}), Folders({"cat", "dog"})),
             (std::vector<float>{1, 0}));
   // {"0": "tench"} is not given to the folder n01440764 by its place.
-  EXPECT_TRUE(Holds(
-      MessageOf([] {
-        RowsOf(Texts({"0", "1"}, {"tench", "goldfish"}), Folders({"n01440764", "n01443537"}));
-      }),
-      "keys in JSON are folders"));
+  EXPECT_TRUE(
+      Holds(MessageOf([] {
+              RowsOf(Texts({"0", "1"}, {"tench", "goldfish"}), Folders({"n01440764", "n01443537"}));
+            }),
+            "keys in JSON are folders"));
 }
 
 TEST(SubsetFile, TextAndNames) {

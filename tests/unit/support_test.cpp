@@ -62,7 +62,7 @@ TEST(Log, EscapesControlBytesAndChecksLevels) {
       {"\xed\xa0\x80", "\\xed\\xa0\\x80"},  // half of a pair
       {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
       {std::string("a\0b", 3), "a\\x00b"},
-      {"\xc2\x9b", "\\xc2\\x9b"},  // C1
+      {"\xc2\x9b", "\\xc2\\x9b"},               // C1
       {"a\xe2\x80\xa8z", "a\\xe2\\x80\\xa8z"},  // ends a line
       {"0.5 \xc2\xb1 0.1 \xe2\x80\x93 \xf0\x9f\x90\xb1",
        "0.5 \xc2\xb1 0.1 \xe2\x80\x93 \xf0\x9f\x90\xb1"}};
