@@ -180,6 +180,25 @@ def program_is_built():
         pytest.fail("mpirun is not installed; run launch/setup.sh")
 
 
+def process_settings():
+    """What one test could leave changed for the next in its process."""
+    image, torch = sys.modules.get("PIL.Image"), sys.modules.get("torch")
+    umask = os.umask(0o22)
+    os.umask(umask)
+    return {"folder": os.getcwd(), "umask": umask, "environment": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+            "pixels that Pillow reads": image.MAX_IMAGE_PIXELS if image else None,
+            "torch": (torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()) if torch else None}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_changed():
+    """Tests share processes, in an order that nobody chose."""
+    before = process_settings()
+    yield
+    after = process_settings()
+    assert {k: v for k, v in after.items() if before[k] not in (v, None)} == {}, "the test left this changed in its process"
+
+
 def living(mark):
     """Processes whose command line has `mark`, zombies left aside."""
     found = []

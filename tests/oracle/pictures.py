@@ -7,6 +7,7 @@ As a program it compares whole folders and their damaged copies, and prints the 
 """
 import argparse
 import collections
+import contextlib
 import hashlib
 import itertools
 import os
@@ -72,12 +73,23 @@ def pillow(path):
 OUTCOMES = ("same pixels", "both refuse", "only we refuse", "only Pillow refuses", "other pixels")
 
 
+@contextlib.contextmanager
+def pillow_limit(most):
+    """Pillow refuses pictures of more than `most` pixels inside; None: its own limit."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = most // 2 if most else before
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def compare(paths, most=None):
     """[(path, outcome, our line, Pillow's line)]; `most`: pixels, an even number, instead of the default of both."""
     rows = []
-    Image.MAX_IMAGE_PIXELS = most // 2 if most else 89478485
-    for path, (line, _) in zip(paths, ours(paths, ("--most", str(most)) if most else ()), strict=True):
-        want, _ = pillow(path)
+    with pillow_limit(most):
+        theirs = [pillow(path)[0] for path in paths]
+    for path, (line, _), want in zip(paths, ours(paths, ("--most", str(most)) if most else ()), theirs, strict=True):
         we, they = line.startswith("ok"), want.startswith("ok")
         if we and they:
             outcome = "same pixels" if line == want else "other pixels"
