@@ -36,6 +36,6 @@ install(FILES launch/nightly/nightly.ini launch/nightly/nightly.sbatch launch/ni
 install(FILES launch/slurm/experiment.sbatch DESTINATION ${_share}/launch/slurm)
 install(DIRECTORY launch/demo DESTINATION ${_share}/launch USE_SOURCE_PERMISSIONS)
 install(FILES docs/results.schema.json DESTINATION ${_share})
-install(FILES README.md CHANGELOG.md LICENSE extract/data/LICENSE.clip-vocabulary extract/data/LICENSE.html-entities
+install(FILES README.md CHANGELOG.md LICENSE extract/text/data/LICENSE.clip-vocabulary extract/text/data/LICENSE.html-entities
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})

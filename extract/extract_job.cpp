@@ -8,20 +8,21 @@
 #include <memory>
 #include <optional>
 
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/progress.h"
-#include "common/shared_pictures.h"
-#include "common/stage_output.h"
-#include "extract/augment.h"
-#include "extract/bad_images.h"
-#include "extract/merge_shards.h"
+#include "common/data/class_names.h"
+#include "common/files/feature_file.h"
+#include "common/files/shared_pictures.h"
+#include "common/files/stage_output.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
+#include "common/process/progress.h"
+#include "extract/images/augment.h"
+#include "extract/images/preprocess.h"
+#include "extract/models/encoder_models.h"
 #include "extract/output_check.h"
-#include "extract/preprocess.h"
-#include "extract/shard_encoder.h"
+#include "extract/pipeline/bad_images.h"
+#include "extract/pipeline/merge_shards.h"
+#include "extract/pipeline/shard_encoder.h"
 
 namespace clipsweep {
 namespace {
@@ -73,13 +74,17 @@ ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute)
   }
   ExtractPlan plan;
   plan.views = config.views;
+  plan.seed = config.seed;
+  plan.dtype = config.dtype;
+  plan.decode = config.model.decode;
+  plan.decode_workers = config.decode_workers;
+  plan.skip_bad_images = config.skip_bad_images;
   plan.batch = config.batch > 0 ? config.batch : DefaultBatch(compute);
   std::vector<std::string> classes;
   if (!config.classnames.empty()) classes = ReadClassFolders(config.classnames);
   plan.list = ReadImageList(config.images, config.list, classes);
+  plan.encoder = MakeEncoderOptions(config.model, compute);
   plan.checkpoint = OpenCheckpoint(config.model);
-  plan.encoder = MakeImageEncoder(*plan.checkpoint, MakeEncoderOptions(config.model, compute));
-  plan.checkpoint->Close();
   plan.width = plan.checkpoint->config().embed_dim;
   plan.shard_images = ShardImages(plan.list.size(), plan.batch);
   plan.shards = (plan.list.size() + plan.shard_images - 1) / plan.shard_images;
@@ -193,7 +198,7 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
     Agree(comm, [&] {
       result = Describe(config, plan);
       RefuseSkipped(config, result.skipped);
-      BadImages(config).Add(result.skipped);
+      BadImages(config.max_bad, config.images).Add(result.skipped);
     });
     if (comm.is_root()) SayDuplicates(config, result.duplicates);
     result.reused_output = true;
@@ -233,16 +238,20 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
     mine.push_back(remaining[static_cast<std::size_t>(item)]);
     my_images += plan.ImagesIn(mine.back());
   }
+  std::unique_ptr<ImageEncoder> encoder;
+  Agree(comm, [&] { encoder = MakeImageEncoder(*plan.checkpoint, plan.encoder); });
+  plan.checkpoint->Close();
   const std::string label =
       comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");
   EnterStage("extract: encode");
-  BadImages bad_images(config);  // of all ranks before, of this one from here on
+  BadImages bad_images(config.max_bad,
+                       config.images);  // of all ranks before, of this one from here on
   bad_images.Add(bad);
   PipelineTimes times;
   const auto begin = std::chrono::steady_clock::now();
   {
     Progress progress(label, "images", my_images, comm.is_root());
-    times = ShardEncoder(config, compute, plan)
+    times = ShardEncoder(plan, *encoder, compute)
                 .Run(
                     mine,
                     [&](std::int64_t shard, const Shard& part) {
@@ -263,8 +272,8 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   MergedShards merged;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
-    BadImages(config).Add(bad + found);
-    merged = MergeShards(config, plan, store);
+    BadImages(config.max_bad, config.images).Add(bad + found);
+    merged = MergeShards(plan, store, config.out);
     store.RemoveAll();
     if (merged.skipped > 0) {
       LogWarning("extract: {} of {} images could not be read and were left out; {} lists them",

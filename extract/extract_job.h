@@ -8,15 +8,16 @@
 #include <filesystem>
 #include <string>
 
-#include "common/comm.h"
-#include "common/device.h"
-#include "common/hdf5_file.h"
-#include "common/left_out.h"
-#include "common/provenance.h"
-#include "common/shared_pictures.h"
-#include "extract/checkpoint.h"
-#include "extract/image_notes.h"
-#include "extract/model_options.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
+#include "common/data/left_out.h"
+#include "common/files/provenance.h"
+#include "common/files/shared_pictures.h"
+#include "common/hdf5/hdf5_file.h"
+#include "extract/checkpoints/checkpoint.h"
+#include "extract/models/model_options.h"
+#include "extract/pipeline/extract_plan.h"
+#include "extract/pipeline/image_notes.h"
 
 namespace clipsweep {
 
@@ -71,6 +72,10 @@ struct ExtractResult {
 // model, model_sha256, preprocess, activation, precision: what features of this checkpoint say of
 // how they are made.
 Provenance MakingOf(const Checkpoint& checkpoint, const ModelOptions& options);
+
+// Pictures, model and shards, before any work: the list is read, the checkpoint opened and hashed,
+// no encoder built. Throws Error naming the option or file.
+ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute);
 
 ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Comm& comm);
 

@@ -7,11 +7,11 @@
 #include <map>
 #include <set>
 
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/log.h"
-#include "extract/bad_images.h"
-#include "extract/picture_content.h"
+#include "common/files/feature_file.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "extract/pipeline/bad_images.h"
+#include "extract/pipeline/picture_content.h"
 
 namespace clipsweep {
 namespace {
@@ -155,7 +155,7 @@ std::string ExtractDifference(const ExtractConfig& config, const Compute& comput
   if (!changed.empty()) return changed;
   const auto skipped = static_cast<std::int64_t>(ReadSkipped(file).size());
   RefuseSkipped(config, skipped);
-  BadImages(config).Add(skipped);
+  BadImages(config.max_bad, config.images).Add(skipped);
   return "";
 }
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "common/image_list.h"
+#include "common/data/image_list.h"
 #include "extract/extract_job.h"
-#include "extract/shard_encoder.h"
+#include "extract/pipeline/shard_encoder.h"
 
 namespace clipsweep {
 

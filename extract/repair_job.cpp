@@ -9,20 +9,20 @@
 #include <set>
 #include <sstream>
 
-#include "common/atomic_file.h"
-#include "common/child.h"
-#include "common/damage.h"
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/hdf5_file.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/output_lock.h"
-#include "common/plain_file.h"
-#include "common/workers.h"
-#include "extract/picture_content.h"
-#include "extract/shard_encoder.h"
-#include "extract/shard_store.h"
+#include "common/compute/workers.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/output_lock.h"
+#include "common/disk/plain_file.h"
+#include "common/files/feature_file.h"
+#include "common/hdf5/damage.h"
+#include "common/hdf5/hdf5_file.h"
+#include "common/process/child.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
+#include "extract/pipeline/picture_content.h"
+#include "extract/pipeline/shard_encoder.h"
+#include "extract/pipeline/shard_store.h"
 
 namespace clipsweep {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "common/comm.h"
-#include "common/device.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
 #include "extract/extract_job.h"
 
 namespace clipsweep {

@@ -5,16 +5,16 @@
 
 #include <algorithm>
 
-#include "common/atomic_file.h"
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/log.h"
-#include "common/text_input.h"
-#include "extract/image_decode.h"
-#include "extract/picture_files.h"
-#include "extract/read_picture.h"
-#include "extract/text_encode.h"
-#include "extract/thumbnail.h"
+#include "common/data/class_names.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/text_input.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "extract/images/image_decode.h"
+#include "extract/images/read_picture.h"
+#include "extract/images/thumbnail.h"
+#include "extract/models/text_encode.h"
+#include "extract/pipeline/picture_files.h"
 
 namespace clipsweep {
 namespace {

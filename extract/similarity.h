@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "common/device.h"
-#include "common/left_out.h"
-#include "extract/image_notes.h"
-#include "extract/model_options.h"
+#include "common/compute/device.h"
+#include "common/data/left_out.h"
+#include "extract/models/model_options.h"
+#include "extract/pipeline/image_notes.h"
 
 namespace clipsweep {
 

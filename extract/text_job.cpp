@@ -6,16 +6,16 @@
 #include <algorithm>
 #include <memory>
 
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/progress.h"
-#include "common/sha256.h"
-#include "common/stage_output.h"
-#include "common/text_file.h"
-#include "common/workers.h"
-#include "extract/text_encode.h"
+#include "common/compute/workers.h"
+#include "common/data/class_names.h"
+#include "common/disk/sha256.h"
+#include "common/files/stage_output.h"
+#include "common/files/text_file.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
+#include "common/process/progress.h"
+#include "extract/models/text_encode.h"
 
 namespace clipsweep {
 namespace {

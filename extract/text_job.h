@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "common/comm.h"
-#include "common/device.h"
-#include "common/provenance.h"
-#include "extract/model_options.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
+#include "common/files/provenance.h"
+#include "extract/models/model_options.h"
 
 namespace clipsweep {
 

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <bit>
 
-#include "common/error.h"
-#include "common/liveness.h"
-#include "common/prediction_file.h"
-#include "common/stage_output.h"
-#include "common/workers.h"
-#include "finetune/adapter_classifier.h"
+#include "common/compute/workers.h"
+#include "common/files/prediction_file.h"
+#include "common/files/stage_output.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "finetune/methods/adapter_classifier.h"
 #include "sweep/inputs.h"
 
 namespace clipsweep {

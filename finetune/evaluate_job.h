@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <string>
 
-#include "common/comm.h"
-#include "common/device.h"
-#include "common/oddities.h"
-#include "common/provenance.h"
-#include "sweep/problem.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
+#include "common/files/oddities.h"
+#include "common/files/provenance.h"
+#include "sweep/math/problem.h"
 
 namespace clipsweep {
 

@@ -2,14 +2,14 @@
 
 #include <fmt/core.h>
 
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/stage_output.h"
+#include "common/files/feature_file.h"
+#include "common/files/stage_output.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
 #include "finetune/finetune_plan.h"
 #include "finetune/train_loop.h"
-#include "sweep/zero_shot.h"
+#include "sweep/math/zero_shot.h"
 
 namespace clipsweep {
 namespace {

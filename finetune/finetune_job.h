@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "common/adapter_file.h"
-#include "common/comm.h"
-#include "common/device.h"
-#include "common/oddities.h"
-#include "common/provenance.h"
-#include "finetune/class_block.h"
-#include "sweep/grid_engine.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
+#include "common/files/adapter_file.h"
+#include "common/files/oddities.h"
+#include "common/files/provenance.h"
+#include "finetune/training/class_block.h"
+#include "sweep/engine/grid_engine.h"
 
 namespace clipsweep {
 

@@ -7,12 +7,12 @@
 #include <csignal>
 #include <numeric>
 
-#include "common/error.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/progress.h"
-#include "common/random.h"
-#include "common/signals.h"
+#include "common/compute/random.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
+#include "common/process/progress.h"
+#include "common/process/signals.h"
 
 namespace clipsweep {
 namespace {

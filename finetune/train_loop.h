@@ -2,7 +2,7 @@
 #pragma once
 
 #include "finetune/finetune_plan.h"
-#include "finetune/train_state.h"
+#include "finetune/training/train_state.h"
 
 namespace clipsweep {
 

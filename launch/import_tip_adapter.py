@@ -34,7 +34,7 @@ import torch  # noqa: E402
 
 PROGRAM_VERSION = "0.1.0"
 USER_BLOCK = 512
-LEAST_NORM = 1e-6  # as in common/feature_file.h
+LEAST_NORM = 1e-6  # as in common/files/feature_file.h
 OFFICIAL_TEXT = "clip_weights.pt"
 
 

@@ -1,6 +1,6 @@
 // clipsweep COMMAND [options]; program.h does the work.
-#include "common/library_warnings.h"
-#include "launch/program.h"
+#include "common/process/library_warnings.h"
+#include "launch/commands/program.h"
 
 int main(int argc, char** argv) {
   clipsweep::LogLibraryWarnings();

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/adapter_file.h"
-#include "common/error.h"
-#include "common/subsets.h"
+#include "common/data/subsets.h"
+#include "common/files/adapter_file.h"
+#include "common/process/error.h"
 
 namespace clipsweep {
 namespace {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "common/error.h"
-#include "common/log.h"
-#include "common/sha256.h"
-#include "common/shared_pictures.h"
-#include "common/subsets.h"
+#include "common/data/subsets.h"
+#include "common/disk/sha256.h"
+#include "common/files/shared_pictures.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 
 namespace clipsweep {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "common/feature_file.h"
-#include "common/made_alike.h"
-#include "common/oddities.h"
-#include "common/text_file.h"
-#include "sweep/grid_engine.h"
+#include "common/files/feature_file.h"
+#include "common/files/made_alike.h"
+#include "common/files/oddities.h"
+#include "common/files/text_file.h"
+#include "sweep/engine/grid_engine.h"
 
 namespace clipsweep {
 

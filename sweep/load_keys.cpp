@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "sweep/affinity.h"
+#include "sweep/math/affinity.h"
 
 namespace clipsweep {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/feature_file.h"
-#include "sweep/problem.h"
+#include "common/files/feature_file.h"
+#include "sweep/math/problem.h"
 
 namespace clipsweep {
 

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "common/error.h"
-#include "common/json_reader.h"
-#include "common/log.h"
-#include "common/name_match.h"
-#include "common/text_input.h"
+#include "common/data/name_match.h"
+#include "common/disk/json_reader.h"
+#include "common/disk/text_input.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 
 namespace clipsweep {
 namespace {

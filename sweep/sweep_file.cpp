@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/error.h"
+#include "common/process/error.h"
 
 namespace clipsweep {
 

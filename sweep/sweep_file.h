@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "common/provenance.h"
+#include "common/files/provenance.h"
 #include "sweep/sweep_job.h"
 
 namespace clipsweep {

@@ -4,14 +4,14 @@
 
 #include <algorithm>
 
-#include "common/error.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/stage_output.h"
+#include "common/files/stage_output.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
 #include "sweep/inputs.h"
+#include "sweep/math/zero_shot.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_plan.h"
-#include "sweep/zero_shot.h"
 
 namespace clipsweep {
 namespace {

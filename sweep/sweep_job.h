@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "common/comm.h"
-#include "common/device.h"
-#include "common/oddities.h"
-#include "common/provenance.h"
-#include "sweep/grid_engine.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
+#include "common/files/oddities.h"
+#include "common/files/provenance.h"
+#include "sweep/engine/grid_engine.h"
 
 namespace clipsweep {
 

@@ -6,16 +6,16 @@
 #include <algorithm>
 #include <numeric>
 
-#include "common/atomic_file.h"
-#include "common/error.h"
-#include "common/log.h"
-#include "common/random.h"
-#include "common/sha256.h"
-#include "common/subsets.h"
+#include "common/compute/random.h"
+#include "common/data/subsets.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/sha256.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "sweep/adapter_inputs.h"
-#include "sweep/affinity.h"
 #include "sweep/load_keys.h"
-#include "sweep/official_grids.h"
+#include "sweep/math/affinity.h"
+#include "sweep/math/official_grids.h"
 #include "sweep/subset_file.h"
 
 namespace clipsweep {

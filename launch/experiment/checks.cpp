@@ -7,16 +7,16 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/class_names.h"
-#include "common/descriptor.h"
-#include "common/error.h"
-#include "common/image_list.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "extract/augment.h"
-#include "extract/clip_text.h"
-#include "extract/encoder_models.h"
-#include "extract/image_decode.h"
+#include "common/data/class_names.h"
+#include "common/data/image_list.h"
+#include "common/disk/descriptor.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
+#include "extract/images/augment.h"
+#include "extract/images/image_decode.h"
+#include "extract/models/clip_text.h"
+#include "extract/models/encoder_models.h"
 #include "finetune/finetune_plan.h"
 #include "sweep/sweep_plan.h"
 

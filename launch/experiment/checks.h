@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "common/comm.h"
-#include "common/device.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
 #include "launch/experiment/config.h"
 
 namespace clipsweep {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "common/left_out.h"
-#include "common/prediction_file.h"
-#include "common/shared_pictures.h"
-#include "extract/model_options.h"
+#include "common/data/left_out.h"
+#include "common/files/prediction_file.h"
+#include "common/files/shared_pictures.h"
+#include "extract/models/model_options.h"
 #include "finetune/finetune_job.h"
 #include "sweep/sweep_job.h"
 

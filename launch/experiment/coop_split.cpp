@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <set>
 
-#include "common/error.h"
-#include "common/log.h"
-#include "common/name_match.h"
-#include "launch/json_file.h"
+#include "common/data/name_match.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "launch/records/json_file.h"
 
 namespace clipsweep {
 

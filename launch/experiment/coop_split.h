@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "common/image_list.h"
-#include "launch/command.h"
+#include "common/data/image_list.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <set>
 
-#include "common/atomic_file.h"
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/image_list.h"
-#include "common/log.h"
-#include "common/name_match.h"
-#include "common/random.h"
+#include "common/compute/random.h"
+#include "common/data/class_names.h"
+#include "common/data/image_list.h"
+#include "common/data/name_match.h"
+#include "common/disk/atomic_file.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/experiment/coop_split.h"
 #include "sweep/sweep_plan.h"
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "common/left_out.h"
+#include "common/data/left_out.h"
 #include "launch/experiment/config.h"
 
 namespace clipsweep {

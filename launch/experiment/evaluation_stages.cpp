@@ -1,7 +1,7 @@
 // The stages that look at one classifier image by image.
 #include <fmt/core.h>
 
-#include "common/error.h"
+#include "common/process/error.h"
 #include "launch/experiment/stage_table.h"
 #include "sweep/sweep_plan.h"
 

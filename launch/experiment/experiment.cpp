@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "common/error.h"
-#include "common/log.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/experiment/checks.h"
 #include "launch/experiment/data.h"
 #include "launch/experiment/plan.h"

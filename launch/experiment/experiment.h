@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "common/comm.h"
-#include "common/device.h"
+#include "common/comm/comm.h"
+#include "common/compute/device.h"
 #include "launch/experiment/config.h"
 
 namespace clipsweep {

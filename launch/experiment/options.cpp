@@ -6,15 +6,15 @@
 #include <memory>
 #include <sstream>
 
-#include "common/atomic_file.h"
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/output_lock.h"
-#include "common/statistics.h"
+#include "common/data/class_names.h"
+#include "common/data/statistics.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/output_lock.h"
+#include "common/process/error.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/results.h"
-#include "launch/home_folder.h"
-#include "launch/path_options.h"
+#include "launch/options/home_folder.h"
+#include "launch/options/path_options.h"
 
 namespace clipsweep {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "launch/command.h"
 #include "launch/experiment/config.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

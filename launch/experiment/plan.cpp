@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <optional>
 
-#include "common/error.h"
-#include "common/log.h"
-#include "common/output_lock.h"
+#include "common/disk/output_lock.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/experiment/checks.h"
 
 namespace clipsweep {

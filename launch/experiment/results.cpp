@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <optional>
 
-#include "common/atomic_file.h"
-#include "common/feature_file.h"
-#include "common/log.h"
-#include "common/statistics.h"
-#include "common/text_file.h"
+#include "common/data/statistics.h"
+#include "common/disk/atomic_file.h"
+#include "common/files/feature_file.h"
+#include "common/files/text_file.h"
+#include "common/process/log.h"
 #include "launch/experiment/stages.h"
-#include "launch/json_file.h"
+#include "launch/records/json_file.h"
 
 namespace clipsweep {
 namespace {

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <string>
 
-#include "launch/command.h"
 #include "launch/experiment/config.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

@@ -1,12 +1,12 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
-#include "common/atomic_file.h"
-#include "common/clock.h"
-#include "common/error.h"
-#include "common/log.h"
+#include "common/disk/atomic_file.h"
+#include "common/process/clock.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/experiment/results.h"
-#include "launch/json_file.h"
+#include "launch/records/json_file.h"
 
 namespace clipsweep {
 namespace {

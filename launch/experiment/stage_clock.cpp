@@ -6,8 +6,8 @@
 #include <array>
 #include <cmath>
 
-#include "common/clock.h"
-#include "common/liveness.h"
+#include "common/process/clock.h"
+#include "common/process/liveness.h"
 
 namespace clipsweep {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-#include "common/comm.h"
+#include "common/comm/comm.h"
 #include "launch/experiment/config.h"
 
 namespace clipsweep {

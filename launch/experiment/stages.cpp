@@ -7,11 +7,11 @@
 #include <cctype>
 #include <map>
 
-#include "common/adapter_file.h"
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/log.h"
-#include "common/text_file.h"
+#include "common/files/adapter_file.h"
+#include "common/files/feature_file.h"
+#include "common/files/text_file.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "extract/extract_job.h"
 #include "extract/output_check.h"
 #include "extract/text_job.h"

@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
-#include "common/error.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/signals.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
+#include "common/process/signals.h"
 
 namespace clipsweep {
 namespace {

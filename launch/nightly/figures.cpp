@@ -4,8 +4,8 @@
 
 #include <map>
 
-#include "common/provenance.h"
-#include "common/sha256.h"
+#include "common/disk/sha256.h"
+#include "common/files/provenance.h"
 
 namespace clipsweep {
 namespace {

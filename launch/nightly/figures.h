@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "launch/command.h"
 #include "launch/nightly/history.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

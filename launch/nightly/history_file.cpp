@@ -7,9 +7,9 @@
 #include <map>
 #include <string>
 
-#include "common/error.h"
-#include "common/log.h"
-#include "common/sha256.h"
+#include "common/disk/sha256.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 
 namespace clipsweep {
 namespace {

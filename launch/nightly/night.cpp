@@ -14,14 +14,14 @@
 #include <regex>
 #include <thread>
 
-#include "common/atomic_file.h"
-#include "common/clock.h"
-#include "common/error.h"
-#include "common/liveness.h"
-#include "common/log.h"
-#include "common/output_lock.h"
-#include "common/provenance.h"
-#include "common/text_output.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/output_lock.h"
+#include "common/disk/text_output.h"
+#include "common/files/provenance.h"
+#include "common/process/clock.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
+#include "common/process/log.h"
 #include "launch/experiment/options.h"
 #include "launch/experiment/results.h"
 #include "launch/nightly/figures.h"

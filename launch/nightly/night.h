@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <string>
 
-#include "launch/command.h"
 #include "launch/experiment/config.h"
 #include "launch/nightly/compare.h"
 #include "launch/nightly/summary.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

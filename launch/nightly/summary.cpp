@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/process/clock.h"
+#include "common/process/log.h"
 
 namespace clipsweep {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "launch/command.h"
 #include "launch/nightly/compare.h"
 #include "launch/nightly/history.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

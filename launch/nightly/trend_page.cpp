@@ -4,9 +4,9 @@
 #include <map>
 #include <set>
 
-#include "launch/markup.h"
 #include "launch/nightly/summary.h"
-#include "launch/report/charts.h"
+#include "launch/pages/charts.h"
+#include "launch/pages/markup.h"
 
 namespace clipsweep {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "launch/report/json_field.h"
+#include "launch/records/json_field.h"
 
 namespace clipsweep {
 

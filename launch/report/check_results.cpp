@@ -7,13 +7,13 @@
 #include <set>
 #include <tuple>
 
-#include "common/error.h"
-#include "common/log.h"
-#include "common/oddities.h"
-#include "common/statistics.h"
+#include "common/data/statistics.h"
+#include "common/files/oddities.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "launch/records/json_field.h"
 #include "launch/report/check_evaluation.h"
-#include "launch/report/json_field.h"
-#include "sweep/grid.h"
+#include "sweep/math/grid.h"
 
 namespace clipsweep {
 namespace {

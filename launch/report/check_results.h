@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "launch/command.h"
+#include "launch/options/command.h"
 
 namespace clipsweep {
 

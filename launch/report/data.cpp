@@ -2,13 +2,13 @@
 
 #include <fmt/core.h>
 
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/log.h"
-#include "common/prediction_file.h"
+#include "common/data/class_names.h"
+#include "common/files/feature_file.h"
+#include "common/files/prediction_file.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/experiment/results.h"
-#include "launch/json_file.h"
+#include "launch/records/json_file.h"
 #include "launch/report/check_results.h"
 
 namespace clipsweep {

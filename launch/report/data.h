@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "common/adapter_file.h"
-#include "launch/command.h"
+#include "common/files/adapter_file.h"
+#include "launch/options/command.h"
 #include "launch/report/feature_map.h"
 #include "launch/report/gallery.h"
 #include "sweep/sweep_file.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/feature_file.h"
+#include "common/files/feature_file.h"
 
 namespace clipsweep {
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "common/atomic_file.h"
-#include "common/error.h"
-#include "extract/image_decode.h"
-#include "extract/thumbnail.h"
+#include "common/disk/atomic_file.h"
+#include "common/process/error.h"
+#include "extract/images/image_decode.h"
+#include "extract/images/thumbnail.h"
 
 namespace clipsweep {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/prediction_file.h"
+#include "common/files/prediction_file.h"
 
 namespace clipsweep {
 

@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "common/provenance.h"
-#include "launch/json_file.h"
-#include "launch/markup.h"
+#include "common/files/provenance.h"
+#include "launch/pages/markup.h"
+#include "launch/records/json_file.h"
 #include "launch/report/published.h"
 #include "launch/report/sections.h"
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "launch/markup.h"
-#include "launch/report/charts.h"
+#include "launch/pages/charts.h"
+#include "launch/pages/markup.h"
 #include "launch/report/sections.h"
 
 namespace clipsweep {

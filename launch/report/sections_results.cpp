@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include "launch/markup.h"
-#include "launch/report/charts.h"
+#include "launch/pages/charts.h"
+#include "launch/pages/markup.h"
+#include "launch/pages/sweep_report.h"
 #include "launch/report/published.h"
 #include "launch/report/sections.h"
-#include "launch/sweep_report.h"
 
 namespace clipsweep {
 namespace {

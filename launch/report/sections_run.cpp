@@ -1,7 +1,7 @@
 #include <fmt/core.h>
 
-#include "launch/json_file.h"
-#include "launch/markup.h"
+#include "launch/pages/markup.h"
+#include "launch/records/json_file.h"
 #include "launch/report/sections.h"
 
 namespace clipsweep {

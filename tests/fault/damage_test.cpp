@@ -4,14 +4,14 @@
 #include <fstream>
 #include <functional>
 
-#include "common/adapter_file.h"
-#include "common/atomic_file.h"
-#include "common/child.h"
-#include "common/error.h"
-#include "common/feature_file.h"
-#include "common/random.h"
-#include "common/text_file.h"
-#include "launch/verify_file.h"
+#include "common/compute/random.h"
+#include "common/disk/atomic_file.h"
+#include "common/files/adapter_file.h"
+#include "common/files/feature_file.h"
+#include "common/files/text_file.h"
+#include "common/process/child.h"
+#include "common/process/error.h"
+#include "launch/commands/verify_file.h"
 #include "sweep/sweep_file.h"
 #include "tests/support/full.h"
 

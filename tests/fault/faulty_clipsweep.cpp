@@ -12,8 +12,8 @@
 
 #include <signal.h>
 
-#include "common/liveness.h"
-#include "launch/program.h"
+#include "common/process/liveness.h"
+#include "launch/commands/program.h"
 
 int main(int argc, char** argv) {
   const char* fault = std::getenv("CLIPSWEEP_TEST_FAULT");

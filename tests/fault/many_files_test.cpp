@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "common/error.h"
-#include "extract/shard_store.h"
+#include "common/process/error.h"
+#include "extract/pipeline/shard_store.h"
 #include "tests/support/faulty_file_system.h"
 
 namespace clipsweep {

@@ -12,9 +12,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "common/atomic_file.h"
-#include "common/sha256.h"
-#include "launch/program.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/sha256.h"
+#include "launch/commands/program.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/full.h"
 

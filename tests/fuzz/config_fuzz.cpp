@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <vector>
 
-#include "common/error.h"
-#include "launch/config_file.h"
-#include "sweep/grid.h"
+#include "common/process/error.h"
+#include "launch/options/config_file.h"
+#include "sweep/math/grid.h"
 
 namespace po = boost::program_options;
 

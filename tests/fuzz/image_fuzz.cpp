@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "extract/image_decode.h"
+#include "extract/images/image_decode.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

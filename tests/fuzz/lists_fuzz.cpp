@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/image_list.h"
-#include "common/log.h"
+#include "common/data/class_names.h"
+#include "common/data/image_list.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "sweep/subset_file.h"
 #include "tests/fuzz/fuzz_file.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "extract/safetensors_header.h"
+#include "extract/checkpoints/safetensors_header.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view file(reinterpret_cast<const char*>(data), size);

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "common/error.h"
-#include "extract/tokenizer.h"
+#include "common/process/error.h"
+#include "extract/text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const clipsweep::Tokenizer tokenizer;

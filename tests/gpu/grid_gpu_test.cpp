@@ -1,7 +1,7 @@
 // The grid kernel on a GPU; skipped where there is none.
 #include <gtest/gtest.h>
 
-#include "common/cuda_plugin.h"
+#include "common/compute/cuda_plugin.h"
 #include "tests/support/grid_checks.h"
 
 namespace clipsweep {

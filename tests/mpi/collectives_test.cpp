@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "common/error.h"
+#include "common/process/error.h"
 #include "tests/mpi/world.h"
 
 namespace clipsweep {

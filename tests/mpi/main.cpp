@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-#include "common/mpi_session.h"
+#include "common/comm/mpi_session.h"
 #include "tests/mpi/world.h"
 
 namespace clipsweep::testing {

@@ -1,13 +1,13 @@
 // NcclComm over a test double: its buffers are host memory and its collectives MPI's, so that what
 // is tested is the waiting, the deadline, the abort and the order of calls.
-#include "common/nccl_comm.h"
+#include "common/comm/nccl_comm.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <thread>
 
-#include "common/error.h"
+#include "common/process/error.h"
 #include "tests/mpi/world.h"
 
 namespace clipsweep {

@@ -6,11 +6,11 @@
 #include <mutex>
 #include <thread>
 
-#include "common/error.h"
-#include "common/work_queue.h"
-#include "finetune/trainer.h"
-#include "sweep/grid_engine.h"
-#include "sweep/zero_shot.h"
+#include "common/comm/work_queue.h"
+#include "common/process/error.h"
+#include "finetune/training/trainer.h"
+#include "sweep/engine/grid_engine.h"
+#include "sweep/math/zero_shot.h"
 #include "tests/mpi/world.h"
 #include "tests/support/problems.h"
 #include "tests/support/random_problems.h"

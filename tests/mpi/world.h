@@ -1,6 +1,6 @@
 #pragma once
 
-#include "common/comm.h"
+#include "common/comm/comm.h"
 
 namespace clipsweep::testing {
 

@@ -17,11 +17,11 @@
 #include <string_view>
 #include <vector>
 
-#include "common/atomic_file.h"
-#include "common/error.h"
-#include "common/sha256.h"
-#include "extract/augment.h"
-#include "extract/preprocess.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/sha256.h"
+#include "common/process/error.h"
+#include "extract/images/augment.h"
+#include "extract/images/preprocess.h"
 
 namespace {
 

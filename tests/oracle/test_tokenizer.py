@@ -37,7 +37,7 @@ def is_mojibake(text):
 
 
 def templates():
-    header = (ROOT / "common/builtin_templates.h").read_text()
+    header = (ROOT / "common/data/builtin_templates.h").read_text()
     found = re.search(r'R"x\((.*)\)x"', header, re.S)[1].splitlines()
     assert len(found) == 80
     return found

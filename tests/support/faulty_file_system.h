@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <limits>
 
-#include "common/file_system.h"
+#include "common/disk/file_system.h"
 
 namespace clipsweep {
 

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "sweep/grid_kernel.h"
+#include "sweep/engine/grid_kernel.h"
 
 namespace clipsweep::testing {
 

@@ -10,13 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "common/feature_file.h"
-#include "common/random.h"
-#include "common/subsets.h"
-#include "sweep/affinity.h"
-#include "sweep/grid_engine.h"
+#include "common/compute/random.h"
+#include "common/data/subsets.h"
+#include "common/files/feature_file.h"
+#include "sweep/engine/grid_engine.h"
 #include "sweep/load_keys.h"
-#include "sweep/reference.h"
+#include "sweep/math/affinity.h"
+#include "sweep/math/reference.h"
 
 namespace clipsweep::testing {
 
@@ -122,7 +122,7 @@ inline double Dot(const float* a, const float* b, std::int64_t width) {
   return sum;
 }
 
-// One sample's logits [C], and the counts at one point, by sweep/reference.h.
+// One sample's logits [C], and the counts at one point, by sweep/math/reference.h.
 inline std::vector<double> ReferenceLogits(const SmallProblem& small,
                                            const std::vector<std::vector<std::int64_t>>& rows,
                                            std::int64_t sample, double alpha, double beta) {

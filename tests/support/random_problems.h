@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "common/subsets.h"
-#include "sweep/reference.h"
+#include "common/data/subsets.h"
+#include "sweep/math/reference.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep::testing {

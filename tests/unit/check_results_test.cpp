@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "common/error.h"
-#include "common/statistics.h"
+#include "common/data/statistics.h"
+#include "common/process/error.h"
 
 namespace clipsweep {
 namespace {

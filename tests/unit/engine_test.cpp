@@ -6,12 +6,12 @@
 #include <limits>
 #include <numeric>
 
-#include "common/subsets.h"
-#include "sweep/class_sums.h"
-#include "sweep/exact_alpha.h"
-#include "sweep/grid_engine.h"
-#include "sweep/key_layout.h"
-#include "sweep/zero_shot.h"
+#include "common/data/subsets.h"
+#include "sweep/engine/grid_engine.h"
+#include "sweep/kernels/class_sums.h"
+#include "sweep/kernels/exact_alpha.h"
+#include "sweep/kernels/key_layout.h"
+#include "sweep/math/zero_shot.h"
 #include "tests/support/grid_checks.h"
 #include "tests/support/problems.h"
 

@@ -1,14 +1,14 @@
-#include "common/feature_file.h"
+#include "common/files/feature_file.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 #include <limits>
 
-#include "common/error.h"
-#include "common/made_alike.h"
-#include "common/shared_pictures.h"
-#include "common/text_file.h"
+#include "common/files/made_alike.h"
+#include "common/files/shared_pictures.h"
+#include "common/files/text_file.h"
+#include "common/process/error.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

@@ -1,9 +1,9 @@
 // The GPU's way of counting, run on the CPU: tests/gpu runs the same checks with the kernel itself.
-#include "sweep/grid_kernel.h"
+#include "sweep/engine/grid_kernel.h"
 
 #include <gtest/gtest.h>
 
-#include "common/error.h"
+#include "common/process/error.h"
 #include "tests/support/grid_checks.h"
 #include "tests/support/host_launch.h"
 

@@ -1,8 +1,8 @@
-#include "sweep/grid.h"
+#include "sweep/math/grid.h"
 
 #include <gtest/gtest.h>
 
-#include "common/error.h"
+#include "common/process/error.h"
 
 namespace clipsweep {
 namespace {

@@ -1,12 +1,12 @@
 // The seal: any flip and any truncation is refused, by an Error, never a crash.
-#include "common/hdf5_file.h"
+#include "common/hdf5/hdf5_file.h"
 
 #include <gtest/gtest.h>
 
-#include "common/atomic_file.h"
-#include "common/error.h"
-#include "common/random.h"
-#include "common/sha256.h"
+#include "common/compute/random.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/sha256.h"
+#include "common/process/error.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

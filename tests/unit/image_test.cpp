@@ -4,12 +4,12 @@
 #include <png.h>
 #include <zlib.h>
 
-#include "common/image_kind.h"
-#include "common/random.h"
-#include "extract/image_decode.h"
-#include "extract/model_config.h"
-#include "extract/pixel_scale.h"
-#include "extract/preprocess.h"
+#include "common/compute/random.h"
+#include "common/data/image_kind.h"
+#include "extract/checkpoints/model_config.h"
+#include "extract/images/image_decode.h"
+#include "extract/images/preprocess.h"
+#include "extract/models/pixel_scale.h"
 
 namespace clipsweep {
 namespace {

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <functional>
 
-#include "common/class_names.h"
-#include "common/error.h"
-#include "common/image_list.h"
-#include "common/picture_names.h"
-#include "common/subsets.h"
+#include "common/data/class_names.h"
+#include "common/data/image_list.h"
+#include "common/data/picture_names.h"
+#include "common/data/subsets.h"
+#include "common/process/error.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

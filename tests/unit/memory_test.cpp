@@ -6,8 +6,8 @@
 #include <string>
 #include <system_error>
 
-#include "common/error.h"
-#include "common/liveness.h"
+#include "common/process/error.h"
+#include "common/process/liveness.h"
 
 namespace clipsweep {
 namespace {

@@ -7,11 +7,11 @@
 #include <functional>
 #include <thread>
 
-#include "common/atomic_file.h"
-#include "common/error.h"
-#include "common/name_match.h"
-#include "common/text_file.h"
-#include "common/text_input.h"
+#include "common/data/name_match.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/text_input.h"
+#include "common/files/text_file.h"
+#include "common/process/error.h"
 #include "sweep/subset_file.h"
 #include "tests/support/problems.h"
 

@@ -3,18 +3,18 @@
 
 #include <cmath>
 
-#include "common/error.h"
-#include "common/log.h"
-#include "common/prediction_file.h"
-#include "common/statistics.h"
-#include "common/text_file.h"
+#include "common/data/statistics.h"
+#include "common/files/prediction_file.h"
+#include "common/files/text_file.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
 #include "finetune/evaluate_job.h"
-#include "launch/config_file.h"
 #include "launch/experiment/results.h"
-#include "launch/markup.h"
 #include "launch/nightly/compare.h"
 #include "launch/nightly/history.h"
-#include "launch/report/charts.h"
+#include "launch/options/config_file.h"
+#include "launch/pages/charts.h"
+#include "launch/pages/markup.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

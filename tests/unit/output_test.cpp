@@ -7,12 +7,12 @@
 #include <cerrno>
 #include <fstream>
 
-#include "common/atomic_file.h"
-#include "common/error.h"
-#include "common/file_system.h"
-#include "common/output_lock.h"
-#include "common/parts_folder.h"
-#include "common/text_output.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/file_system.h"
+#include "common/disk/output_lock.h"
+#include "common/disk/parts_folder.h"
+#include "common/disk/text_output.h"
+#include "common/process/error.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

@@ -1,6 +1,6 @@
 // The decode/encode pipeline with decoders and encoders made up here: order, padding, bounds,
 // errors.
-#include "extract/image_pipeline.h"
+#include "extract/pipeline/image_pipeline.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <map>
 #include <thread>
 
-#include "common/error.h"
+#include "common/process/error.h"
 
 namespace clipsweep {
 namespace {

@@ -1,5 +1,5 @@
 // Every way of counting a grid against the formula in double precision, over random problems.
-#include "sweep/reference.h"
+#include "sweep/math/reference.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Hostile checkpoint files, built byte by byte; each is refused by an Error.
-#include "extract/safetensors.h"
+#include "extract/checkpoints/safetensors.h"
 
 #include <ATen/ATen.h>
 #include <fmt/core.h>
@@ -7,14 +7,14 @@
 
 #include <cstring>
 
-#include "common/error.h"
-#include "common/random.h"
-#include "extract/checkpoint.h"
-#include "extract/file_kind.h"
-#include "extract/model_config.h"
-#include "extract/model_folder.h"
-#include "extract/safetensors_index.h"
-#include "extract/wrapped_names.h"
+#include "common/compute/random.h"
+#include "common/process/error.h"
+#include "extract/checkpoints/checkpoint.h"
+#include "extract/checkpoints/file_kind.h"
+#include "extract/checkpoints/model_config.h"
+#include "extract/checkpoints/model_folder.h"
+#include "extract/checkpoints/safetensors_index.h"
+#include "extract/checkpoints/wrapped_names.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

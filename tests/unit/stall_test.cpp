@@ -1,7 +1,7 @@
 // Who is blamed for a stall, and who is not.
 #include <gtest/gtest.h>
 
-#include "common/stall_judge.h"
+#include "common/process/stall_judge.h"
 
 namespace clipsweep {
 namespace {

@@ -1,15 +1,15 @@
 // Hashes, agreement, logs.
 #include <gtest/gtest.h>
 
-#include "common/atomic_file.h"
-#include "common/comm.h"
-#include "common/error.h"
-#include "common/log.h"
-#include "common/progress.h"
-#include "common/random.h"
-#include "common/sha256.h"
-#include "common/text_input.h"
-#include "common/unsafe_text.h"
+#include "common/comm/comm.h"
+#include "common/compute/random.h"
+#include "common/disk/atomic_file.h"
+#include "common/disk/sha256.h"
+#include "common/disk/text_input.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "common/process/progress.h"
+#include "common/process/unsafe_text.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {

@@ -4,10 +4,10 @@
 #include <atomic>
 #include <vector>
 
-#include "common/comm.h"
-#include "common/error.h"
-#include "common/workers.h"
-#include "sweep/grid_engine.h"
+#include "common/comm/comm.h"
+#include "common/compute/workers.h"
+#include "common/process/error.h"
+#include "sweep/engine/grid_engine.h"
 #include "tests/support/grid_checks.h"
 #include "tests/support/problems.h"
 

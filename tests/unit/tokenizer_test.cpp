@@ -1,5 +1,5 @@
 // Known token sequences; the oracle test compares thousands with open_clip.
-#include "extract/tokenizer.h"
+#include "extract/text/tokenizer.h"
 
 #include <gtest/gtest.h>
 

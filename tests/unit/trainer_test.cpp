@@ -1,14 +1,14 @@
 // Gradient by hand against LibTorch's autograd, AdamW against its definition, evaluation against
 // the engine.
-#include "finetune/trainer.h"
+#include "finetune/training/trainer.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "common/adapter_file.h"
-#include "common/error.h"
+#include "common/files/adapter_file.h"
+#include "common/process/error.h"
 #include "finetune/finetune_job.h"
 #include "tests/support/problems.h"
 

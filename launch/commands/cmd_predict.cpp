@@ -1,0 +1,214 @@
+#include <fmt/core.h>
+
+#include <bit>
+
+#include "common/disk/text_output.h"
+#include "common/files/made_alike.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "common/process/progress.h"
+#include "extract/extract_job.h"
+#include "extract/pipeline/picture_files.h"
+#include "finetune/methods/adapter_classifier.h"
+#include "launch/options/command.h"
+#include "launch/options/path_options.h"
+#include "launch/pages/markup.h"
+
+namespace clipsweep {
+namespace {
+
+// Pictures go to ranks in ranges of this many, so that products have one shape on any number of
+// ranks.
+constexpr std::int64_t kRange = 256;
+
+class PredictCommand final : public Command {
+ public:
+  std::string name() const override { return "predict"; }
+  std::string summary() const override { return "classify new images with a trained adapter"; }
+  std::string example() const override {
+    return "clipsweep predict --adapter adapter.h5 --model RN50.pt --images new_pictures --csv "
+           "predictions.csv";
+  }
+
+  void AddOptions(boost::program_options::options_description& options) override {
+    AddModelOptions(options, &model_);
+    AddPictureOptions(options, &model_);
+    // clang-format off
+    options.add_options()
+        ("adapter", InputPath(&adapter_path_)->required(), "of finetune: keys, text, alpha and beta")
+        ("images", InputPath(&images_)->required()->multitoken(), "picture files, or folders, whose sub-folders are searched too")
+        ("top", Default(&top_), "classes given for each picture")
+        ("on-bad-image", Default(&on_bad_), "fail, or skip and say so")
+        ("csv", OutputPath(&csv_, TextOutputOf("table of predictions", "path,rank,class,probability")), "also write path, rank, class, probability as comma-separated values");
+    // clang-format on
+    AddAllowOptions(options, {AllowOption::kMixed}, &allowed_);
+  }
+
+  void Prepare(const CommonOptions&) override {
+    if (top_ < 1) throw UsageError(fmt::format("--top: {} is not 1 or more", top_));
+    if (on_bad_ != "fail" && on_bad_ != "skip") {
+      throw UsageError(
+          fmt::format("--on-bad-image: '{}' is none; use fail or skip", Printable(on_bad_)));
+    }
+  }
+
+  CommandOutput Run(const CommandContext& context) override {
+    Comm& comm = context.comm;
+    std::vector<ShardRange> mine;
+    Agree(comm, [&] {
+      found_ = FindPictures({images_.begin(), images_.end()}, /*deep=*/true);
+      Open(context.compute);
+      const auto count = static_cast<std::int64_t>(paths_.size());
+      for (const std::int64_t item : ItemsOfRank((count + kRange - 1) / kRange, comm)) {
+        mine.push_back({item, item * kRange, std::min(kRange, count - item * kRange)});
+      }
+      answers_.resize(paths_.size());
+      reasons_.resize(paths_.size());
+    });
+    RequireSameOnAllRanks(
+        comm, {{"pictures", std::to_string(paths_.size())}, {"adapter_sha256", adapter_.seal}});
+    Agree(comm, [&] { Classify(mine, context.compute, comm); });
+    Collect(mine, comm);
+    comm.SumInt64(image_warnings_);
+    CommandOutput output;
+    Agree(comm, [&] {
+      if (comm.is_root()) output = Report();
+    });
+    NoteOddities(context, oddities_, output);
+    return output;
+  }
+
+ private:
+  void Open(const Compute& compute) {
+    adapter_ = ReadAdapterFile(adapter_path_);
+    const auto checkpoint = OpenCheckpoint(model_);
+    config_ = checkpoint->config();
+    const Provenance making = MakingOf(*checkpoint, model_);
+    const auto trained = adapter_.made_from.find("model_sha256");
+    const bool other =
+        trained != adapter_.made_from.end() && trained->second != making.at("model_sha256");
+    if (config_.embed_dim != adapter_.width || (other && !allowed_.mixed)) {
+      throw InputError(
+          fmt::format("{}: was trained on features of another model than {}; give that one",
+                      adapter_path_, checkpoint->path().string()));
+    }
+    oddities_ = RecordedOddities(adapter_.made_from);
+    oddities_.Add(RequireMadeAlike(
+        {{"adapter", adapter_path_, adapter_.made_from}, {"model", checkpoint->path(), making}},
+        allowed_));
+    encoder_ = MakeImageEncoder(*checkpoint, MakeEncoderOptions(model_, compute));
+    checkpoint->Close();
+  }
+
+  void Classify(const std::vector<ShardRange>& mine, const Compute& compute, const Comm& comm) {
+    const AdapterClassifier classifier(adapter_);
+    std::int64_t all = 0;
+    for (const ShardRange& range : mine) all += range.count;
+    Progress progress("predict", "images", all, comm.is_root());
+    image_warnings_ = EncodePictures(
+        *encoder_, config_, paths_, mine, on_bad_ == "skip", model_.decode, compute,
+        [&](const ShardRange& range, const at::Tensor& features, const auto& reasons) {
+          const auto rows = classifier.Classify(features, top_);
+          for (std::size_t i = 0; i < rows.size(); ++i) {
+            const auto at = static_cast<std::size_t>(range.first) + i;
+            reasons_[at] = reasons[i];
+            if (reasons[i].empty()) answers_[at] = rows[i];
+          }
+        },
+        [&](std::int64_t done) { progress.Update(done); });
+  }
+
+  // Rank 0 gets what the others found.
+  void Collect(const std::vector<ShardRange>& mine, Comm& comm) {
+    std::vector<std::int64_t> message;  // first, count; a picture: classes, (class, probability)..
+    std::string reasons;
+    for (const ShardRange& range : mine) {
+      message.insert(message.end(), {range.first, range.count});
+      for (std::int64_t i = range.first; i < range.first + range.count; ++i) {
+        const auto& answer = answers_[static_cast<std::size_t>(i)];
+        message.push_back(static_cast<std::int64_t>(answer.size()));
+        for (const Prediction& p : answer) {
+          message.insert(message.end(),
+                         {p.class_index, std::bit_cast<std::int64_t>(p.probability)});
+        }
+        // Why a picture was left out, as characters.
+        const std::string& reason = reasons_[static_cast<std::size_t>(i)];
+        message.push_back(static_cast<std::int64_t>(reason.size()));
+        message.insert(message.end(), reason.begin(), reason.end());
+      }
+    }
+    for (const auto& from_rank : comm.Gather(message)) {
+      auto at = from_rank.begin();
+      const auto take = [&] { return *at++; };
+      while (at != from_rank.end()) {
+        const std::int64_t first = take(), count = take();
+        for (std::int64_t i = first; i < first + count; ++i) {
+          auto& answer = answers_[static_cast<std::size_t>(i)];
+          answer.resize(static_cast<std::size_t>(take()));
+          for (Prediction& p : answer) {
+            p.class_index = take();
+            p.probability = std::bit_cast<double>(take());
+          }
+          std::string& reason = reasons_[static_cast<std::size_t>(i)];
+          reason.resize(static_cast<std::size_t>(take()));
+          for (char& c : reason) c = static_cast<char>(take());
+        }
+      }
+    }
+  }
+
+  CommandOutput Report() const {
+    CommandOutput output;
+    Json predictions = Json::array(), skipped = Json::array();
+    std::string csv = "path,rank,class,probability\n";
+    for (std::size_t i = 0; i < paths_.size(); ++i) {
+      const std::string path = paths_[i].string();
+      if (!reasons_[i].empty()) {
+        output.text += fmt::format("{}: left out: {}\n", Printable(path), Printable(reasons_[i]));
+        skipped.push_back({{"path", path}, {"reason", reasons_[i]}});
+        continue;
+      }
+      Json top = Json::array();
+      for (std::size_t r = 0; r < answers_[i].size(); ++r) {
+        const Prediction& p = answers_[i][r];
+        const std::string& name = adapter_.classes[static_cast<std::size_t>(p.class_index)];
+        top.push_back({{"class", name}, {"probability", p.probability}});
+        csv += fmt::format("{},{},{},{:.6f}\n", CsvCell(path), r + 1, CsvCell(name), p.probability);
+        output.text += fmt::format("{}{} {:.2f} %", r == 0 ? Printable(path) + ": " : ", ",
+                                   Printable(name), 100 * p.probability);
+      }
+      output.text += "\n";
+      predictions.push_back({{"path", path}, {"top", top}});
+    }
+    if (!csv_.empty()) WriteTextOutput(csv_, csv);
+    output.json = {{"adapter", adapter_path_},
+                   {"tuned_on", adapter_.tuned_on},
+                   {"predictions", predictions},
+                   {"skipped", skipped},
+                   {"image_warnings", NotesJson(image_warnings_)}};
+    NoteLeftOut(found_.left_out, output);
+    return output;
+  }
+
+  ModelOptions model_;
+  std::string adapter_path_, on_bad_ = "fail", csv_;
+  std::vector<std::string> images_;
+  std::int64_t top_ = 5;
+  Allowed allowed_;
+  Oddities oddities_;
+
+  AdapterData adapter_;
+  ModelConfig config_;
+  std::unique_ptr<ImageEncoder> encoder_;
+  FoundPictures found_;
+  const std::vector<std::filesystem::path>& paths_ = found_.paths;
+  std::vector<std::vector<Prediction>> answers_;  // of each picture; empty where left out
+  std::vector<std::string> reasons_;
+  NoteCounts image_warnings_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakePredictCommand() { return std::make_unique<PredictCommand>(); }
+
+}  // namespace clipsweep

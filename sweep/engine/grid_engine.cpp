@@ -1,0 +1,57 @@
+#include "sweep/engine/grid_engine.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "common/compute/cuda_plugin.h"
+#include "common/process/error.h"
+#include "common/process/log.h"
+#include "sweep/engine/grid_work.h"
+#include "sweep/engine/item_runner.h"
+
+namespace clipsweep {
+namespace {
+
+constexpr std::pair<Partition, const char*> kPartitions[] = {
+    {Partition::kSamples, "samples"}, {Partition::kGrid, "grid"}, {Partition::kClasses, "classes"}};
+
+}  // namespace
+
+Partition ParsePartition(const std::string& name) {
+  for (const auto& [partition, its_name] : kPartitions) {
+    if (name == its_name) return partition;
+  }
+  throw UsageError(
+      fmt::format("--partition: '{}' is none; use samples, grid or classes", Printable(name)));
+}
+
+std::string PartitionName(Partition partition) {
+  return kPartitions[static_cast<std::size_t>(partition)].second;
+}
+
+Compute CountingCompute(const Compute& compute, Partition partition,
+                        const std::vector<GridTask>& tasks) {
+  Compute counting = compute;
+  if (partition == Partition::kClasses || !FitsDevice(tasks)) counting.device = "cpu";
+  return counting;
+}
+
+std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
+                                  const std::vector<GridTask>& tasks, const PassOptions& options,
+                                  Comm& comm) {
+  if (options.partition == Partition::kClasses) {
+    GridWork work(problem, queries, tasks, problem.held_classes);
+    return CountByClasses(work, options, comm);
+  }
+  GridWork work(problem, queries, tasks, {0, problem.classes});
+  PassOptions chosen = options;
+  chosen.compute = CountingCompute(options.compute, options.partition, tasks);
+  if (!FitsDevice(tasks)) chosen.grid_launch = nullptr;
+  if (chosen.grid_launch == nullptr && chosen.compute.on_gpu()) {
+    chosen.grid_launch = CudaPlugin::Load()->Find<GridLaunchFunction>("clipsweep_cuda_grid");
+  }
+  return CountByItems(work, chosen, comm);
+}
+
+}  // namespace clipsweep
