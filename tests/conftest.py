@@ -1,4 +1,5 @@
 """What all Python tests share: the program, mpirun, the demo's digits and, where present, real data."""
+import atexit
 import fcntl
 import hashlib
 import json
@@ -6,11 +7,16 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from typing import NamedTuple
 
 import pytest
+
+from fork_server import ForkServer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("CLIPSWEEP_BUILD", "build"))
@@ -103,13 +109,61 @@ def command_line(arguments, np=0):
     return launcher + [str(PROGRAM)] + [str(a) for a in arguments]
 
 
+def fork_server(env):
+    """The one of this process; None where it is not built or its environment would be another."""
+    program = PROGRAM.with_name("clipsweep_fork_server")
+    if not program.exists():
+        return None
+    if not hasattr(fork_server, "it") or fork_server.it.process.poll() is not None:
+        fork_server.it = ForkServer(program, env)
+        atexit.register(fork_server.it.stop)
+    return fork_server.it if fork_server.it.env == env else None
+
+
 def run(*arguments, np=0, json_path=None, timeout=600, cwd=None):
-    """Runs clipsweep alone (np = 0) or under mpirun and returns its Result."""
+    """Runs clipsweep alone (np = 0; in a fork where that is the same) or under mpirun and returns its Result."""
     if json_path:
         arguments = [arguments[0], "--json", json_path, *arguments[1:]]
-    process = subprocess.run(command_line(arguments, np), capture_output=True, text=True, timeout=timeout,
-                             env=mpi_environment(), cwd=cwd)
+    env = mpi_environment()
+    env.pop("PYTEST_CURRENT_TEST", None)
+    if np == 0 and (server := fork_server(env)):
+        return Result(server.run(command_line(arguments), cwd, timeout), json_path)
+    process = subprocess.run(command_line(arguments, np), capture_output=True, text=True, timeout=timeout, env=env, cwd=cwd)
     return Result(process, json_path)
+
+
+# In a small process of its own: the peak that the system notes of a process begins with that of whoever started it.
+MEASURE = """
+import json, resource, subprocess, sys, time
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+began = time.monotonic()
+code = subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode
+seconds, used = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+json.dump([code, seconds, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss], open(sys.argv[1], "w"))
+"""
+
+
+class Measured(NamedTuple):
+    code: int
+    errors: str
+    seconds: float
+    cpu_seconds: float
+    memory: int  # bytes, the most that one process held
+
+
+def measured(words, timeout=600):
+    """Runs a command line to its end; a hang is a failure of the test."""
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
+        process = subprocess.Popen([sys.executable, "-I", "-S", "-c", MEASURE, report.name, *map(str, words)], stderr=subprocess.PIPE,
+                                   env=mpi_environment(), start_new_session=True)
+        try:
+            errors = process.communicate(timeout=timeout)[1].decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        code, seconds, cpu_seconds, memory = json.load(report)
+    return Measured(code, errors, seconds, cpu_seconds, memory)
 
 
 def run_ok(*arguments, **options):

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import DEMO_MODEL, DEMO_TEMPLATES, FULL, PROGRAM, mpi_environment, reseal, run, run_ok
+from conftest import DEMO_MODEL, DEMO_TEMPLATES, FULL, PROGRAM, command_line, measured, mpi_environment, reseal, run, run_ok
 from results_tools import seal
 
 SECRET = b"the bytes of another file of this machine, root:x:0:0 "
@@ -330,16 +330,6 @@ def bomb(kind, size):
     return b"{" + keys + b"}"
 
 
-def measured(arguments, tmp_path):
-    """Exit code, stderr, seconds and peak memory of a command."""
-    started = time.monotonic()
-    with open(tmp_path / "err", "wb") as err:
-        process = subprocess.Popen([str(a) for a in (PROGRAM, *arguments)], stdout=subprocess.DEVNULL, stderr=err, env=mpi_environment())
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, (tmp_path / "err").read_text(), time.monotonic() - started, usage.ru_maxrss * 1024
-
-
 CASES = [("class names", "deep"), ("class names", "wide"), ("class names", "keys"), ("subsets", "deep objects"), ("subsets", "texts"),
          ("subsets", "keys"), ("results", "empty lists"), ("results", "deep objects"), ("run", "keys"), ("safetensors", "deep objects"),
          ("safetensors", "wide"), ("index", "keys"), ("index", "deep"), ("configuration of a model", "deep"), ("split", "empty lists")]
@@ -376,7 +366,7 @@ def test_json_bombs_end_soon_and_small(place, kind, demo, study, digits, tmp_pat
         shutil.copy(DEMO_MODEL, tmp_path / "model.safetensors")
         (tmp_path / "preprocessor_config.json").write_bytes(text[:1_000_000])
         arguments = ["inspect", tmp_path]
-    code, err, seconds, memory = measured(arguments, tmp_path)
+    code, err, _, seconds, memory = measured(command_line(arguments))
     print(f"{place}, {kind}: {seconds:.1f} s, {memory >> 20} MiB; {err.strip()[:200]}")
     assert code == 3 and len(err.splitlines()) == 1, err
     assert seconds < 20 and memory < size + (1 << 30) + (400 << 20)  # the program alone takes up to 400 MiB

@@ -4,42 +4,25 @@ HDF5 files are in tests/cli/test_hostile_files.py, histories in tests/cli/test_h
 tests/oracle/hostile_pictures.py. CLIPSWEEP_FULL=1 makes four times as many.
 """
 import json
-import os
 import random
-import resource
 import struct
-import subprocess
-import threading
 
 import pytest
 
-from conftest import DEMO_MODEL, FULL, ROOT, command_line, mpi_environment
+from conftest import DEMO_MODEL, FULL, ROOT, command_line, measured
 
 TIMES = 4 if FULL else 1
 SECONDS, BYTES = 20, 1 << 30
 SEEDS = ROOT / "tests/fuzz/seeds"
 
 
-def measured(line):
-    """Exit code, standard error and the most memory that one process held."""
-    process = subprocess.Popen([str(w) for w in line], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=mpi_environment(),
-                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
-    killer = threading.Timer(SECONDS * 5, process.kill)  # a hang, however busy the machine is
-    killer.start()
-    errors = process.stderr.read().decode(errors="replace")
-    _, status, usage = os.wait4(process.pid, 0)
-    killer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, errors, usage.ru_utime + usage.ru_stime, 1024 * usage.ru_maxrss
-
-
 @pytest.fixture(scope="module")
 def plain_memory():
-    return measured(command_line(["inspect", DEMO_MODEL]))[3]
+    return measured(command_line(["inspect", DEMO_MODEL])).memory
 
 
 def check(line, path, plain_memory, codes=(0, 2, 3)):
-    code, errors, seconds, memory = measured(command_line(line))
+    code, errors, _, seconds, memory = measured(command_line(line), SECONDS * 5)
     said = f"{path}: exit {code}, {seconds:.1f} s, {memory >> 20} MiB: {errors[-300:]}"
     assert code in codes, said
     assert seconds < SECONDS, said
@@ -137,5 +120,5 @@ def test_pictures(digits, tmp_path, plain_memory):
         target.write_bytes(mutated(seeds[number % len(seeds)].read_bytes(), rng))
     out = tmp_path / "f.h5"
     line = ["extract", "--model", DEMO_MODEL, "--images", folder, "--on-bad-image", "skip", "--out", out, "--quiet"]
-    code, errors, seconds, memory = measured(command_line(line))
+    code, errors, _, seconds, memory = measured(command_line(line), SECONDS * 5)
     assert code == 0 and seconds < SECONDS * TIMES and memory < plain_memory + BYTES, (code, seconds, memory, errors[-500:])
