@@ -29,7 +29,7 @@ endif()
 set(_share ${CMAKE_INSTALL_DATADIR}/clipsweep)
 install(PROGRAMS launch/convert_checkpoint.py launch/export_adapter.py launch/import_tip_adapter.py launch/run.sh
   DESTINATION ${_share}/launch)
-install(FILES launch/script_tools.py launch/retry.sh launch/mpi_env.sh launch/imagenet-rn50.ini DESTINATION ${_share}/launch)
+install(FILES launch/script_tools.py launch/sealed_file.py launch/retry.sh launch/mpi_env.sh launch/imagenet-rn50.ini DESTINATION ${_share}/launch)
 install(PROGRAMS launch/nightly/nightly.sh DESTINATION ${_share}/launch/nightly)
 install(FILES launch/nightly/nightly.ini launch/nightly/nightly.sbatch launch/nightly/crontab
   launch/nightly/clipsweep-nightly.service launch/nightly/clipsweep-nightly.timer DESTINATION ${_share}/launch/nightly)

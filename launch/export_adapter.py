@@ -10,7 +10,6 @@ from its own search.
 .safetensors: keys [K, D], class_index [K], cache_row [K], text [C, D]; alpha, beta, classes and what it was made from as metadata.
 """
 import argparse
-import hashlib
 import json
 import pathlib
 import sys
@@ -23,18 +22,11 @@ script_tools.require(__name__, "h5py", "numpy", "torch", "safetensors")
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-
-USER_BLOCK = 512
+from sealed_file import check_seal  # noqa: E402
 
 
 def read_adapter(path):
-    with open(path, "rb") as file:
-        seal = file.read(USER_BLOCK)
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    if seal != f"clipsweep sha256 {digest.hexdigest()}\n".encode().ljust(USER_BLOCK, b"\0"):
-        raise BadInput(f"{path}: not a clipsweep file, or damaged: its bytes do not match its seal")
+    check_seal(path)
     with h5py.File(path) as file:
         attributes = {name: value.decode() if isinstance(value, bytes) else value for name, value in file.attrs.items()}
         if attributes.get("format") != "clipsweep-adapter":

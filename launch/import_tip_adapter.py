@@ -17,7 +17,6 @@ What is written says made_from.importer = tip-adapter and the SHA-256 of its sou
 """
 import argparse
 import hashlib
-import os
 import pathlib
 import re
 import sys
@@ -31,9 +30,8 @@ script_tools.require(__name__, "h5py", "numpy", "torch")
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from sealed_file import write_sealed, write_texts  # noqa: E402
 
-PROGRAM_VERSION = "0.1.0"
-USER_BLOCK = 512
 LEAST_NORM = 1e-6  # as in common/files/feature_file.h
 OFFICIAL_TEXT = "clip_weights.pt"
 
@@ -67,42 +65,6 @@ def as_numbers(path, value, numbers):
     return whole.long().numpy()
 
 
-def as_text_dataset(group, name, values):
-    encoded = [v.encode() for v in values]
-    width = max([1, *map(len, encoded)])
-    kind = h5py.string_dtype("utf-8", width)
-    group.create_dataset(name, data=np.array(encoded, dtype=kind), dtype=kind, chunks=(max(1, len(values)),),
-                         fletcher32=True)
-
-
-def write_sealed(path, kind, fill, made_from):
-    """The commit protocol: temporary, seal in the user block, fsync, rename, fsync of the folder."""
-    temporary = pathlib.Path(f"{path}.tmp")
-    with h5py.File(temporary, "w", userblock_size=USER_BLOCK, libver="earliest", track_order=False) as file:
-        def text_attribute(name, value):
-            file.attrs.create(name, value, dtype=h5py.string_dtype("utf-8", max(1, len(value.encode()))))
-
-        text_attribute("format", kind)
-        file.attrs["format_version"] = np.int64(1)
-        text_attribute("program_version", PROGRAM_VERSION)
-        for name, value in made_from.items():
-            text_attribute(f"made_from.{name}", value)
-        fill(file, text_attribute)
-    digest = hashlib.sha256()
-    with open(temporary, "r+b") as file:
-        file.seek(USER_BLOCK)
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-        file.seek(0)
-        file.write(f"clipsweep sha256 {digest.hexdigest()}\n".encode().ljust(USER_BLOCK, b"\0"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
 def write_features(path, features, labels, classes, source, made_from):
     features = np.ascontiguousarray(features, dtype="<f4")
     labels = np.ascontiguousarray(labels, dtype="<i4")
@@ -114,8 +76,8 @@ def write_features(path, features, labels, classes, source, made_from):
         rows = max(1, min(len(features), (1 << 20) // max(1, features.shape[1] * 4)))
         file.create_dataset("features", data=features, chunks=(rows, features.shape[1]), fletcher32=True)
         file.create_dataset("labels", data=labels, chunks=(len(labels),), fletcher32=True)
-        as_text_dataset(file, "paths", [f"{source}/{i:06d}" for i in range(len(labels))])
-        as_text_dataset(file, "classes", classes)
+        write_texts(file, "paths", [f"{source}/{i:06d}" for i in range(len(labels))])
+        write_texts(file, "classes", classes)
 
     write_sealed(path, "clipsweep-features", fill, made_from)
     print(f"{path}: {features.shape[0]} x {features.shape[1]}, {len(classes)} classes")
@@ -127,9 +89,9 @@ def write_text(path, text, classes, names, made_from):
 
     def fill(file, _):
         file.create_dataset("text", data=text, chunks=text.shape, fletcher32=True)
-        as_text_dataset(file, "classes", classes)
-        as_text_dataset(file, "classnames", names)
-        as_text_dataset(file, "templates", ["imported"])
+        write_texts(file, "classes", classes)
+        write_texts(file, "classnames", names)
+        write_texts(file, "templates", ["imported"])
 
     write_sealed(path, "clipsweep-text", fill, made_from)
     print(f"{path}: {text.shape[0]} x {text.shape[1]}")

@@ -56,8 +56,8 @@ class Problem:
             content.update(labels.tobytes())
             text_attribute("content_sha256", content.hexdigest())
             file.create_dataset("labels", data=labels, chunks=(count,), fletcher32=True)
-            importer.as_text_dataset(file, "paths", [f"{path.stem}/{i:07d}" for i in range(count)])
-            importer.as_text_dataset(file, "classes", self.names)
+            importer.write_texts(file, "paths", [f"{path.stem}/{i:07d}" for i in range(count)])
+            importer.write_texts(file, "classes", self.names)
 
         importer.write_sealed(path, "clipsweep-features", fill, {})
 
