@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Builds tests with sanitizers and runs them: all unit tests with AddressSanitizer and UBSan, then those of what
+# Builds tests with sanitizers and runs them: unit tests with AddressSanitizer and UBSan, then those of what
 # runs on several threads with ThreadSanitizer.
 #
-#   launch/sanitize.sh [asan] [tsan]
+#   launch/sanitize.sh [--full] [asan] [tsan]
 #
+# --full: with the unit tests of launch/ too, which take as long again to build.
 # After launch/setup.sh --tests (or launch/test.sh). Environment: TORCH_PREFIX as there, JOBS (all cores).
 # What it builds, and its logs, are in build-asan/ and build-tsan/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-case "${1:-}" in -h|--help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case "${1:-}" in -h|--help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 fail() { printf 'sanitize: %s\n' "$*" >&2; exit 1; }
 again=launch/sanitize.sh build=""
@@ -17,10 +18,12 @@ again=launch/sanitize.sh build=""
 . launch/setup/build.sh
 . launch/setup/parts.sh
 
+of_asan=(thread_tests unit_tests)
+if [ "${1:-}" = --full ]; then shift; of_asan+=(launch_tests); fi
 [ $# -gt 0 ] || set -- asan tsan
 parts_begin
 for preset in "$@"; do
-  [ "$preset" = asan ] || [ "$preset" = tsan ] || { echo "sanitize: '$preset' is none of asan, tsan" >&2; exit 2; }
+  [ "$preset" = asan ] || [ "$preset" = tsan ] || { echo "sanitize: '$preset' is not one of asan, tsan" >&2; exit 2; }
 done
 [ -n "${TORCH_PREFIX:-}" ] || [ -x .venv/bin/python ] || fail "no .venv; run launch/setup.sh --tests first, or set TORCH_PREFIX"
 export TORCH_PREFIX=${TORCH_PREFIX:-$(torch_prefix)}
@@ -37,7 +40,7 @@ for preset in "$@"; do
   ! grep -q '^-- C++ tests: left out' "$folder/configure.log" \
     || fail "GoogleTest is missing; run launch/setup.sh --tests, or install it (on Debian and Ubuntu: libgtest-dev)"
   programs=(thread_tests)
-  [ "$preset" != asan ] || programs+=(unit_tests)
+  [ "$preset" != asan ] || programs=("${of_asan[@]}")
   for program in "${programs[@]}"; do
     part "$preset: build $program" build_target "$folder" "$program"
     part "$preset: $program" "$folder/tests/$program" --gtest_brief=1

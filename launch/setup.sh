@@ -54,9 +54,20 @@ fi
 [ "$demo" = 0 ] || sets+=(demo)
 [ "$scripts" = 0 ] || sets+=(scripts)
 [ "$tests" = 0 ] || sets+=(tests)
-[ "${#sets[@]}" = 0 ] || install_python "${sets[@]}"
+# LibTorch is all that building wants: what else the tests want comes meanwhile, but for a terminal, where two
+# progress bars would be in each other's way.
+downloading=""
+if [ "${sets[*]}" = "libtorch tests" ] && [ ! -t 1 ] && ! is_set_installed tests; then
+  install_python libtorch
+  (install_python tests) &
+  downloading=$!
+  trap 'kill "$downloading" 2>/dev/null || true' EXIT
+elif [ "${#sets[@]}" -gt 0 ]; then
+  install_python "${sets[@]}"
+fi
 
 configure "$build" "${TORCH_PREFIX:-$(torch_prefix)}" "$tests" "${cmake_options[@]}"
 say "building"
 if [ "$tests" = 1 ]; then build_target "$build" all; else build_target "$build" clipsweep; fi
+[ -z "$downloading" ] || wait "$downloading" || exit 1
 say "done: $build/clipsweep ($("$build/clipsweep" --version))"
