@@ -9,12 +9,13 @@
 # USES is the whole of what a room may include: tests/cli/test_rooms.py holds every #include to it, and a room that
 # uses one which stands above it does not configure, for the rooms are added from the lowest to the highest.
 
-# LibTorch's header costs seconds a file. It is compiled once, here, and read by all targets of ours.
+# LibTorch's headers cost seconds a file. Those that are used are compiled once, here, and read by all targets of ours.
+# (With Boost's and the JSON library's in it too, GCC took minutes to write the precompiled header.)
 file(WRITE ${CMAKE_BINARY_DIR}/precompiled.cpp.new "")
 file(COPY_FILE ${CMAKE_BINARY_DIR}/precompiled.cpp.new ${CMAKE_BINARY_DIR}/precompiled.cpp ONLY_IF_DIFFERENT)
 add_library(clipsweep_precompiled STATIC ${CMAKE_BINARY_DIR}/precompiled.cpp)
 target_link_libraries(clipsweep_precompiled PRIVATE clipsweep_flags)
-target_precompile_headers(clipsweep_precompiled PRIVATE <ATen/ATen.h> <fmt/format.h>)
+target_precompile_headers(clipsweep_precompiled PRIVATE "${PROJECT_SOURCE_DIR}/common/compute/tensors.h" <fmt/format.h>)
 
 function(clipsweep_library_of room result)
   string(REPLACE "/" "_" name ${room})

@@ -65,13 +65,17 @@ Provenance MakingOf(const Checkpoint& checkpoint, const ModelOptions& options) {
           {"precision", options.precision}};
 }
 
+void CheckExtractSettings(const ExtractSettings& settings) {
+  if (settings.decode_workers < 0 || settings.decode_workers > 4096) {
+    throw UsageError(fmt::format("--workers: {} is not in 0..4096", settings.decode_workers));
+  }
+  if (settings.views < 1 || settings.views > kMostViews) {
+    throw UsageError(fmt::format("--views: {} is not in 1..{}", settings.views, kMostViews));
+  }
+}
+
 ExtractPlan MakeExtractPlan(const ExtractConfig& config, const Compute& compute) {
-  if (config.decode_workers < 0 || config.decode_workers > 4096) {
-    throw UsageError(fmt::format("--workers: {} is not in 0..4096", config.decode_workers));
-  }
-  if (config.views < 1 || config.views > kMostViews) {
-    throw UsageError(fmt::format("--views: {} is not in 1..{}", config.views, kMostViews));
-  }
+  CheckExtractSettings(config);
   ExtractPlan plan;
   plan.views = config.views;
   plan.seed = config.seed;
@@ -152,6 +156,16 @@ std::optional<Shard> ReadValidShard(const ExtractPlan& plan, const ShardStore& s
   return std::nullopt;
 }
 
+// Images of the first `shards` shards, without those of shards that were done before.
+std::int64_t ImagesOf(const ExtractPlan& plan, const std::vector<std::int64_t>& done,
+                      std::int64_t shards) {
+  std::int64_t images = 0;
+  for (std::int64_t shard = 0; shard < shards; ++shard) {
+    if (done[static_cast<std::size_t>(shard)] == 0) images += plan.ImagesIn(shard);
+  }
+  return images;
+}
+
 // What is odd about the folder but allowed.
 void WarnOfFolder(const ExtractConfig& config, const ExtractPlan& plan) {
   for (const std::string& line : plan.list.left_out.Lines()) {
@@ -221,28 +235,11 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   });
   comm.SumInt64(done);
   comm.SumInt64(std::span(&bad, 1));
-  std::vector<std::int64_t> remaining;
-  for (std::int64_t shard = 0; shard < plan.shards; ++shard) {
-    if (done[static_cast<std::size_t>(shard)] == 0) remaining.push_back(shard);
-  }
-  const std::vector<std::int64_t> my_items =
-      ItemsOfRank(static_cast<std::int64_t>(remaining.size()), comm);
-  LogInfo(
-      "extract: {} images in {} shards, {} on disk already, {} for this rank; {} worker(s) on {}",
-      plan.list.size(), plan.shards, plan.shards - static_cast<std::int64_t>(remaining.size()),
-      my_items.size(), compute.workers, compute.device);
-
-  std::vector<std::int64_t> mine;
-  std::int64_t my_images = 0;
-  for (std::int64_t item : my_items) {
-    mine.push_back(remaining[static_cast<std::size_t>(item)]);
-    my_images += plan.ImagesIn(mine.back());
-  }
+  const std::int64_t reused = std::count(done.begin(), done.end(), 1);
+  LogInfo("extract: {} images in {} shards, {} on disk already; {} worker(s) on {}",
+          plan.list.size(), plan.shards, reused, compute.workers, compute.device);
   std::unique_ptr<ImageEncoder> encoder;
   Agree(comm, [&] { encoder = MakeImageEncoder(*plan.checkpoint, plan.encoder); });
-  plan.checkpoint->Close();
-  const std::string label =
-      comm.size() > 1 ? fmt::format("extract (rank 0 of {})", comm.size()) : std::string("extract");
   EnterStage("extract: encode");
   BadImages bad_images(config.max_bad,
                        config.images);  // of all ranks before, of this one from here on
@@ -250,16 +247,22 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   PipelineTimes times;
   const auto begin = std::chrono::steady_clock::now();
   {
-    Progress progress(label, "images", my_images, comm.is_root());
-    times = ShardEncoder(plan, *encoder, compute)
-                .Run(
-                    mine,
-                    [&](std::int64_t shard, const Shard& part) {
-                      store.Write(shard, part, plan.row_width());
-                      bad_images.Add(part.skipped);
-                      DidWork(plan.ImagesIn(shard));
-                    },
-                    [&](std::int64_t images) { progress.Update(images); });
+    WorkQueue queue(comm, plan.shards, std::vector<bool>(done.begin(), done.end()));
+    Progress progress("extract", "images", ImagesOf(plan, done, plan.shards), comm.is_root());
+    times =
+        ShardEncoder(plan, *encoder, compute)
+            .Run(
+                queue,
+                [&](std::int64_t shard, const Shard& part) {
+                  store.Write(shard, part, plan.row_width());
+                  bad_images.Add(part.skipped);
+                  DidWork(plan.ImagesIn(shard));
+                },
+                [&](std::int64_t images) {
+                  // Of other ranks it is known what they were given.
+                  progress.Update(comm.size() == 1 ? images : ImagesOf(plan, done, queue.dealt()));
+                });
+    queue.Finish();
   }
   std::vector<std::int64_t> slowest = {std::chrono::duration_cast<std::chrono::microseconds>(
                                            std::chrono::steady_clock::now() - begin)
@@ -291,8 +294,8 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   result.pipeline_seconds = static_cast<double>(slowest[0]) * 1e-6;
   result.decode_seconds = static_cast<double>(microseconds[0]) * 1e-6;
   result.encode_seconds = static_cast<double>(microseconds[1]) * 1e-6;
-  result.shards_computed = static_cast<std::int64_t>(remaining.size());
-  result.shards_reused = plan.shards - result.shards_computed;
+  result.shards_computed = plan.shards - reused;
+  result.shards_reused = reused;
   return result;
 }
 

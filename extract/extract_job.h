@@ -32,20 +32,27 @@ inline constexpr std::int64_t kMostBatch = 512;
 // 8 on a CPU (where more was measured to be slower), 128 on a GPU.
 std::int64_t DefaultBatch(const Compute& compute);
 
-struct ExtractConfig {
+// How images become features, whichever images.
+struct ExtractSettings {
+  std::int64_t batch = 0;  // images an encoder call, part of what is computed; 0: DefaultBatch
+  int decode_workers = 0;  // threads that read and decode; 0: as many as the rank computes with
+  FloatKind dtype = FloatKind::kF32;
+  std::int64_t views = 1;  // of each image: the plain one and views - 1 augmented ones
+  bool skip_bad_images = false;
+  std::int64_t max_bad =
+      -1;  // with skip_bad_images: more unreadable images stop the job; -1: any number
+};
+
+// Throws UsageError naming the option.
+void CheckExtractSettings(const ExtractSettings& settings);
+
+struct ExtractConfig : ExtractSettings {
   ModelOptions model;
   std::filesystem::path images;      // ImageFolder root
   std::filesystem::path list;        // optional list file
   std::filesystem::path classnames;  // optional: fixes classes and their order
   std::filesystem::path out;
-  std::int64_t batch = 0;  // images an encoder call, part of what is computed; 0: DefaultBatch
-  int decode_workers = 0;  // threads that read and decode; 0: as many as the rank computes with
-  FloatKind dtype = FloatKind::kF32;
-  std::int64_t views = 1;  // of each image: the plain one and views - 1 augmented ones
   std::uint64_t seed = 1;  // of the augmented views
-  bool skip_bad_images = false;
-  std::int64_t max_bad =
-      -1;  // with skip_bad_images: more unreadable images stop the job; -1: any number
   IfPresent if_present = IfPresent::kReuse;
 };
 

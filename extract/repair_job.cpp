@@ -256,7 +256,7 @@ RepairResult RunRepair(const RepairConfig& config, const Compute& compute, Comm&
     if (!found) {
       RemoveTemporary(job.out);
       throw InputError(fmt::format(
-          "{}: computed anew it is not the file it was: it is damaged where it says how it was "
+          "{}: computed again it is not the file it was: it is damaged where it says how it was "
           "made, or comes from another kind of processor; run clipsweep extract --fresh",
           path.string()));
     }

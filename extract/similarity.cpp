@@ -1,10 +1,10 @@
 #include "extract/similarity.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 
+#include "common/compute/tensors.h"
 #include "common/data/class_names.h"
 #include "common/disk/atomic_file.h"
 #include "common/disk/text_input.h"
@@ -71,7 +71,6 @@ Similarity ComputeSimilarity(const SimilarityConfig& config, const Compute& comp
   const EncoderOptions options = MakeEncoderOptions(config.model, compute);
   const auto images = MakeImageEncoder(*checkpoint, options);
   const ClipText text_encoder(*checkpoint, options);
-  checkpoint->Close();
 
   std::vector<std::string> prompts;
   for (const std::string& text : result.texts) {

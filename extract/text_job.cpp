@@ -1,11 +1,11 @@
 #include "extract/text_job.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <memory>
 
+#include "common/compute/tensors.h"
 #include "common/compute/workers.h"
 #include "common/data/class_names.h"
 #include "common/disk/sha256.h"
@@ -23,22 +23,20 @@ namespace {
 // A work item is 16 classes: fixed, so that a class's row does not depend on ranks or threads.
 constexpr std::int64_t kClassesPerItem = 16;
 
-struct Plan {
+struct TextPlan {
   ClassNames names;
   std::vector<std::string> templates;
-  std::unique_ptr<Checkpoint> checkpoint;
-  std::unique_ptr<ClipText> encoder;
+  std::shared_ptr<const Checkpoint> checkpoint;
+  EncoderOptions encoder;
   Provenance made_from;
 };
 
-Plan MakePlan(const TextConfig& config, const Compute& compute) {
-  Plan plan;
+TextPlan MakeTextPlan(const TextConfig& config, const Compute& compute) {
+  TextPlan plan;
   plan.names = ReadClassNames(config.classnames);
   plan.templates = ReadTemplates(config.templates);
+  plan.encoder = MakeEncoderOptions(config.model, compute);
   plan.checkpoint = OpenCheckpoint(config.model);
-  plan.encoder =
-      std::make_unique<ClipText>(*plan.checkpoint, MakeEncoderOptions(config.model, compute));
-  plan.checkpoint->Close();
   Sha256 names, templates;
   for (std::size_t c = 0; c < plan.names.names.size(); ++c) {
     names.Update(plan.names.classes[c] + "\t" + plan.names.names[c] + "\n");
@@ -57,8 +55,8 @@ Plan MakePlan(const TextConfig& config, const Compute& compute) {
 }
 
 // Unit rows of classes [first, first + count) into out [count, D].
-void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t first,
-                   std::int64_t count, float* out) {
+void EncodeClasses(const TextPlan& plan, const ClipText& encoder, const Tokenizer& tokenizer,
+                   std::int64_t first, std::int64_t count, float* out) {
   const auto templates = static_cast<std::int64_t>(plan.templates.size());
   std::vector<std::string> prompts;
   for (std::int64_t c = first; c < first + count; ++c) {
@@ -67,7 +65,7 @@ void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t fi
     }
   }
   const at::Tensor each =
-      EncodePrompts(*plan.encoder, tokenizer, plan.checkpoint->config().context_length, prompts);
+      EncodePrompts(encoder, tokenizer, plan.checkpoint->config().context_length, prompts);
   const at::Tensor summed = each.view({count, templates, -1}).mean(1);
   const at::Tensor mean = (summed / summed.norm(2, {-1}, /*keepdim=*/true)).contiguous();
   if (!at::isfinite(mean).all().item<bool>()) {
@@ -80,13 +78,13 @@ void EncodeClasses(const Plan& plan, const Tokenizer& tokenizer, std::int64_t fi
 }  // namespace
 
 Provenance TextProvenance(const TextConfig& config, const Compute& compute) {
-  return MakePlan(config, compute).made_from;
+  return MakeTextPlan(config, compute).made_from;
 }
 
 TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("text: plan");
-  Plan plan;
-  Agree(comm, [&] { plan = MakePlan(config, compute); });
+  TextPlan plan;
+  Agree(comm, [&] { plan = MakeTextPlan(config, compute); });
   if (comm.is_root()) WarnOfSharedNames(config.classnames, plan.names);
   EnterStage("text: output");
   const StageOutput output =
@@ -110,6 +108,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
     const auto my_items = ItemsOfRank(items, comm);
     EnterStage("text: encode");
     Agree(comm, [&] {
+      const ClipText encoder(*plan.checkpoint, plan.encoder);
       const Tokenizer tokenizer;
       Progress progress("text", "class blocks", static_cast<std::int64_t>(my_items.size()),
                         comm.is_root());
@@ -118,7 +117,8 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
               static_cast<std::int64_t>(my_items.size()),
               [&](std::int64_t i, int) {
                 const std::int64_t first = my_items[static_cast<std::size_t>(i)] * kClassesPerItem;
-                EncodeClasses(plan, tokenizer, first, std::min(kClassesPerItem, classes - first),
+                EncodeClasses(plan, encoder, tokenizer, first,
+                              std::min(kClassesPerItem, classes - first),
                               mine.data() + i * item_values);
                 DidWork(std::min(kClassesPerItem, classes - first));
               },
@@ -144,7 +144,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
       WriteTextFile(config.out, set);
     });
   }
-  Agree(comm, [&] { result.sha256 = CheckSeal(config.out); });
+  Agree(comm, [&] { result.sha256 = SealOf(config.out); });
   return result;
 }
 

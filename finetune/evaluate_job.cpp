@@ -1,11 +1,12 @@
 #include "finetune/evaluate_job.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <bit>
+#include <optional>
 
+#include "common/comm/message.h"
+#include "common/compute/tensors.h"
 #include "common/compute/workers.h"
 #include "common/files/prediction_file.h"
 #include "common/files/stage_output.h"
@@ -20,18 +21,25 @@ namespace {
 // Images of one product: fixed, so that logits do not depend on ranks or threads.
 constexpr std::int64_t kBlock = 256;
 
-struct Plan {
-  Inputs inputs;
+// One of the `top` classes of an image.
+struct Answer {
+  std::int32_t class_index;
+  float probability;
+};
+
+struct EvaluatePlan {
+  FewShotInputs inputs;
   Queries test;
   AdapterData adapter;  // keys, text, alpha and beta of whatever kind of classifier it is
   Provenance made_from;
+  std::optional<FeatureReader> test_file;  // whose features are still to be read
 };
 
 // The untrained keys of a subset, or none at all, as an adapter.
-AdapterData Untrained(const EvaluateConfig& config, const Inputs& inputs) {
+AdapterData Untrained(const EvaluateConfig& config, const FewShotInputs& inputs) {
   AdapterData adapter;
-  adapter.width = inputs.problem.width;
-  adapter.text = inputs.problem.text;
+  adapter.width = inputs.cache_model.width;
+  adapter.text = inputs.cache_model.text;
   adapter.classes = inputs.classes;
   if (config.cache.empty()) return adapter;
   adapter.alpha = config.alpha;
@@ -40,7 +48,7 @@ AdapterData Untrained(const EvaluateConfig& config, const Inputs& inputs) {
       MakeSubset(inputs, config.shots, static_cast<std::uint64_t>(config.subset_seed));
   for (std::size_t c = 0; c < subset.rows_by_class.size(); ++c) {
     for (const std::int64_t row : subset.rows_by_class[c]) {
-      const float* key = inputs.problem.Key(row);
+      const float* key = inputs.cache_model.Key(row);
       adapter.keys.insert(adapter.keys.end(), key, key + adapter.width);
       adapter.class_index.push_back(static_cast<std::int32_t>(c));
     }
@@ -48,24 +56,23 @@ AdapterData Untrained(const EvaluateConfig& config, const Inputs& inputs) {
   return adapter;
 }
 
-Plan MakePlan(const EvaluateConfig& config) {
-  Plan plan;
-  FeatureSet features = ReadFeatureFile(config.features);
+EvaluatePlan MakeEvaluatePlan(const EvaluateConfig& config) {
+  EvaluatePlan plan;
+  plan.test_file.emplace(config.features);
+  const FeatureSet& features = plan.test_file->about();
   const bool has_cache = !config.cache.empty();
-  plan.inputs = LoadInputs(config.text, has_cache ? ReadCacheFile(config.cache) : features,
+  plan.inputs = LoadInputs(config.text, has_cache ? FeatureReader(config.cache).about() : features,
                            has_cache ? "cache" : "features", config.allowed);
   plan.made_from = plan.inputs.made_from;
   plan.made_from["features_sha256"] = features.content_sha256;
   plan.made_from["device_kind"] = "cpu";  // whatever --device says: ClassifyBlocks
   NoteClasses(plan.inputs, features, "features_classes_sha256", plan.made_from);
-  plan.test = LoadQueries(plan.inputs, std::move(features), "features");
-  if (config.adapter.empty()) {
-    plan.adapter = Untrained(config, plan.inputs);
-  } else {
+  plan.test = LoadQueries(plan.inputs, features, "features");
+  if (!config.adapter.empty()) {
     plan.adapter = ReadAdapterFile(config.adapter);
     plan.made_from["adapter_sha256"] = plan.adapter.seal;
     if (plan.adapter.classes != plan.inputs.classes ||
-        plan.adapter.width != plan.inputs.problem.width) {
+        plan.adapter.width != plan.inputs.cache_model.width) {
       throw InputError(fmt::format("{}: was trained on other classes or features than {}",
                                    config.adapter.string(), config.features.string()));
     }
@@ -81,14 +88,25 @@ Plan MakePlan(const EvaluateConfig& config) {
   return plan;
 }
 
+void LoadEvaluation(const EvaluateConfig& config, EvaluatePlan& plan) {
+  LoadFeatures(*plan.test_file, plan.test);
+  if (!config.adapter.empty()) return;
+  if (!config.cache.empty()) {
+    std::vector<float>& keys = plan.inputs.cache_model.keys;
+    keys = ReadCacheFile(config.cache).features;
+    NormalizeRows(keys, plan.inputs.cache_model.width);
+  }
+  plan.adapter = Untrained(config, plan.inputs);
+}
+
 // On the CPU always: a product with the keys a block, little beside reading the files.
-// This rank's blocks as numbers for Gather: first image, then k classes and k probabilities each.
-std::vector<std::int64_t> ClassifyBlocks(const Plan& plan, std::int64_t top, const Compute& compute,
-                                         const Comm& comm) {
-  const std::int64_t count = plan.test.count(), width = plan.inputs.problem.width;
+// This rank's blocks: first image, then what the classifier says of each.
+Message ClassifyBlocks(const EvaluatePlan& plan, std::int64_t top, const Compute& compute,
+                       const Comm& comm) {
+  const std::int64_t count = plan.test.count(), width = plan.inputs.cache_model.width;
   const auto blocks = ItemsOfRank((count + kBlock - 1) / kBlock, comm);
   const AdapterClassifier classifier(plan.adapter);
-  std::vector<std::vector<std::int64_t>> answers(blocks.size());
+  std::vector<std::vector<Answer>> answers(blocks.size());
   WorkerPool(compute.workers)
       .Run(static_cast<std::int64_t>(blocks.size()), [&](std::int64_t item, int) {
         const std::int64_t first = blocks[static_cast<std::size_t>(item)] * kBlock;
@@ -97,22 +115,24 @@ std::vector<std::int64_t> ClassifyBlocks(const Plan& plan, std::int64_t top, con
             at::from_blob(const_cast<float*>(plan.test.features.data() + first * width),
                           {rows, width}, at::kFloat);
         auto& answer = answers[static_cast<std::size_t>(item)];
-        answer = {first, rows};
         for (const auto& row : classifier.Classify(features, top)) {
-          for (const Prediction& p : row) answer.push_back(p.class_index);
           for (const Prediction& p : row) {
-            answer.push_back(std::bit_cast<std::int32_t>(static_cast<float>(p.probability)));
+            answer.push_back(
+                {static_cast<std::int32_t>(p.class_index), static_cast<float>(p.probability)});
           }
         }
         DidWork(rows);
       });
-  std::vector<std::int64_t> message;
-  for (const auto& answer : answers) message.insert(message.end(), answer.begin(), answer.end());
+  Message message;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    message.Put(blocks[i] * kBlock);
+    message.PutAll(std::span<const Answer>(answers[i]));
+  }
   return message;
 }
 
-PredictionData Join(const Plan& plan, std::int64_t top,
-                    const std::vector<std::vector<std::int64_t>>& from_ranks) {
+PredictionData Join(const EvaluatePlan& plan, std::int64_t top,
+                    const std::vector<std::string>& from_ranks) {
   PredictionData data;
   data.top = top;
   data.labels = plan.test.labels;
@@ -120,18 +140,12 @@ PredictionData Join(const Plan& plan, std::int64_t top,
   data.made_from = plan.made_from;
   data.predicted.resize(static_cast<std::size_t>(plan.test.count() * top));
   data.probability.resize(data.predicted.size());
-  for (const auto& message : from_ranks) {
-    for (auto at = message.begin(); at != message.end();) {
-      auto place = static_cast<std::size_t>(*at++ * top);
-      for (std::int64_t rows = *at++; rows > 0; --rows) {
-        for (std::int64_t i = 0; i < top; ++i, ++at) {
-          data.predicted[place + static_cast<std::size_t>(i)] = static_cast<std::int32_t>(*at);
-        }
-        for (std::int64_t i = 0; i < top; ++i, ++at) {
-          data.probability[place + static_cast<std::size_t>(i)] =
-              std::bit_cast<float>(static_cast<std::int32_t>(*at));
-        }
-        place += static_cast<std::size_t>(top);
+  for (const std::string& bytes : from_ranks) {
+    for (MessageReader message(bytes); !message.done();) {
+      auto place = static_cast<std::size_t>(message.Take<std::int64_t>() * top);
+      for (const Answer& answer : message.TakeAll<Answer>()) {
+        data.predicted.at(place) = answer.class_index;
+        data.probability.at(place++) = answer.probability;
       }
     }
   }
@@ -140,21 +154,24 @@ PredictionData Join(const Plan& plan, std::int64_t top,
 
 }  // namespace
 
-Provenance EvaluateProvenance(const EvaluateConfig& config) { return MakePlan(config).made_from; }
+Provenance EvaluateProvenance(const EvaluateConfig& config) {
+  return MakeEvaluatePlan(config).made_from;
+}
 
 EvaluateResult RunEvaluate(const EvaluateConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("evaluate: plan");
-  Plan plan;
-  Agree(comm, [&] { plan = MakePlan(config); });
+  EvaluatePlan plan;
+  Agree(comm, [&] { plan = MakeEvaluatePlan(config); });
   EnterStage("evaluate: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kPredictionFormat, plan.made_from, config.if_present);
   if (!output.up_to_date) {
     EnterStage("evaluate: classify");
-    const std::int64_t top = std::min(kMostPredicted, plan.inputs.problem.classes);
-    std::vector<std::int64_t> mine;
+    const std::int64_t top = std::min(kMostPredicted, plan.inputs.cache_model.classes);
+    Message mine;
+    Agree(comm, [&] { LoadEvaluation(config, plan); });
     Agree(comm, [&] { mine = ClassifyBlocks(plan, top, compute, comm); });
-    const auto all = comm.Gather(mine);
+    const auto all = GatherMessages(comm, mine);
     EnterStage("evaluate: write");
     Agree(comm, [&] {
       if (comm.is_root()) WritePredictionFile(config.out, Join(plan, top, all));

@@ -10,7 +10,7 @@
 #include "common/compute/device.h"
 #include "common/files/oddities.h"
 #include "common/files/provenance.h"
-#include "sweep/math/problem.h"
+#include "sweep/math/cache_model.h"
 
 namespace clipsweep {
 

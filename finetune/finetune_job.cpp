@@ -41,19 +41,7 @@ std::vector<std::string> HashesOf(const std::filesystem::path& cache,
   return hashes;
 }
 
-constexpr std::pair<Select, const char*> kSelects[] = {
-    {Select::kLast, "last"}, {Select::kVal, "val"}, {Select::kTest, "test"}};
-
 }  // namespace
-
-Select ParseSelect(const std::string& name) {
-  for (const auto& [select, its_name] : kSelects) {
-    if (name == its_name) return select;
-  }
-  throw UsageError(fmt::format("--select: '{}' is none; use last, val or test", Printable(name)));
-}
-
-const char* SelectName(Select select) { return kSelects[static_cast<std::size_t>(select)].second; }
 
 Provenance FinetuneProvenance(const FinetuneConfig& config, const Compute& compute) {
   TrainPlan plan = MakeTrainPlan(config);
@@ -73,6 +61,8 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
     LogInfo("finetune: {} shots, subset seed {}, alpha {:.6g} beta {:.6g}, {} epochs of batch {}",
             plan.subset.shots, config.subset_seed, plan.alpha, plan.beta, config.epochs,
             config.batch);
+    EnterStage("finetune: load");
+    Agree(comm, [&] { LoadTrainFeatures(plan); });
     StateStore store(config.out, plan.made_from,
                      {config.resume, config.if_present == IfPresent::kRecompute,
                       config.if_present == IfPresent::kReplaceIfOther, config.save_every},
@@ -88,11 +78,16 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
   }
   EnterStage("finetune: result");
   FinetuneResult result;
-  Agree(comm, [&] { result = FromFile(ReadAdapterFile(config.out), CheckSeal(config.out)); });
+  Agree(comm, [&] { result = FromFile(ReadAdapterFile(config.out), SealOf(config.out)); });
   result.reused_output = output.up_to_date;
   result.shots = plan.subset.shots;
   result.oddities = plan.inputs.oddities;
-  result.zero_shot = CountZeroShot(plan.inputs.problem, plan.test, compute, comm);
+  if (config.count_zero_shot) {
+    Agree(comm, [&] {
+      if (output.up_to_date) LoadFeatures(*plan.test_file, plan.test);
+    });
+    result.zero_shot = CountZeroShot(plan.inputs.cache_model, plan.test, compute, comm);
+  }
   return result;
 }
 

@@ -12,31 +12,23 @@
 #include "common/files/adapter_file.h"
 #include "common/files/oddities.h"
 #include "common/files/provenance.h"
-#include "finetune/training/class_block.h"
+#include "common/files/tuned_on.h"
+#include "finetune/training/train_settings.h"
 #include "sweep/engine/grid_engine.h"
 
 namespace clipsweep {
 
-// Which epoch's keys are kept.
-enum class Select { kLast, kVal, kTest };
-Select ParseSelect(const std::string& name);  // throws UsageError
-const char* SelectName(Select select);
-
-struct FinetuneConfig {
+struct FinetuneConfig : TrainSettings {
   std::filesystem::path cache, features, text, out;
   std::filesystem::path val;     // needed by kVal
   std::filesystem::path sweep;   // takes alpha and beta from its cell (shots, seed) when given
   double alpha = -1, beta = -1;  // else these
   std::int64_t shots = 0;        // 0: all keys
   std::int64_t subset_seed = 1;
-  std::int64_t epochs = 20, batch = 256;
-  double lr = 1e-3, eps = 1e-4, weight_decay = 0.01;
-  Select select = Select::kLast;
-  std::int64_t patience = 0;  // stop after so many epochs without a better one; 0: never
-  Learn learn;
   std::int64_t seed = 1;  // of the order of samples
   IfPresent if_present = IfPresent::kReuse;
   Allowed allowed;
+  bool count_zero_shot = true;                   // fill FinetuneResult::zero_shot
   bool resume = false;                           // take up what an interrupted training saved
   std::chrono::milliseconds save_every{10'000};  // at the ends of epochs; 0: never
 };
@@ -48,14 +40,11 @@ struct FinetuneResult {
   std::int64_t keys = 0, shots = 0;
   std::int64_t selected_epoch = 0, select_samples = 0;
   std::vector<EpochRecord> history;
-  std::string tuned_on;  // "val", "split", "test" or "none"
+  TunedOn tuned_on = TunedOn::kNone;
   Oddities oddities;
   bool reused_output = false;
   std::string sha256;
 };
-
-// Throws UsageError or InputError for numbers that no training can be run with.
-void CheckFinetuneNumbers(const FinetuneConfig& config);
 
 // What the file would be made from. Throws UsageError, InputError.
 Provenance FinetuneProvenance(const FinetuneConfig& config, const Compute& compute);

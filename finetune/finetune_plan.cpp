@@ -11,8 +11,6 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kMostBatch = 1 << 20;
-
 // Alpha and beta, and what they were tuned on.
 void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
   if (config.sweep.empty()) {
@@ -20,7 +18,7 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
     plan.beta = config.beta;
     CheckPoint(plan.alpha, "--alpha");
     CheckPoint(plan.beta, "--beta");
-    plan.tuned_on = "none";
+    plan.tuned_on = TunedOn::kNone;
     return;
   }
   const SweepResult sweep = ReadSweepFile(config.sweep);
@@ -49,7 +47,7 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
       // Whatever the sweep called it: what chose alpha and beta must not be what is measured here.
       const bool on_test =
           sweep.made_from.at("tune_sha256") == plan.made_from.at("features_sha256");
-      plan.tuned_on = on_test ? "test" : sweep.tuned_on;
+      plan.tuned_on = on_test ? TunedOn::kTest : sweep.tuned_on;
       plan.made_from["tune_sha256"] = sweep.made_from.at("tune_sha256");
       plan.inputs.oddities.Add(RecordedOddities(sweep.made_from));
       RecordOddities(plan.inputs.oddities, plan.made_from);
@@ -60,76 +58,50 @@ void TakePoint(const FinetuneConfig& config, TrainPlan& plan) {
                                config.sweep.string(), plan.subset.shots, config.subset_seed));
 }
 
-// The cache, and its images view by view when there are several.
-FeatureSet ReadTrainingImages(const std::filesystem::path& path,
-                              std::vector<std::vector<float>>& views) {
-  const FeatureReader reader(path);
-  FeatureSet set = reader.about();
-  const auto width = static_cast<std::size_t>(set.width),
-             count = static_cast<std::size_t>(set.count);
-  set.features.resize(count * width);
-  if (set.views > 1) {
-    views.assign(static_cast<std::size_t>(set.views), std::vector<float>(count * width));
+// The keys, and the images view by view when there are several.
+void LoadTrainingImages(const FeatureReader& file, std::vector<float>& keys,
+                        std::vector<std::vector<float>>& views) {
+  const auto width = static_cast<std::size_t>(file.about().width),
+             count = static_cast<std::size_t>(file.about().count);
+  keys.resize(count * width);
+  if (file.about().views > 1) {
+    views.assign(static_cast<std::size_t>(file.about().views), std::vector<float>(count * width));
   }
-  reader.ForEachRow([&](std::int64_t row, std::span<const float> all) {
+  file.ForEachRow([&](std::int64_t row, std::span<const float> all) {
     const std::size_t at = static_cast<std::size_t>(row) * width;
-    MeanOfViews(all, {set.features.data() + at, width});
+    MeanOfViews(all, {keys.data() + at, width});
+    NormalizeRow({keys.data() + at, width});
     for (std::size_t v = 0; v < views.size(); ++v) {
       std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(v * width), width,
                   views[v].begin() + static_cast<std::ptrdiff_t>(at));
       NormalizeRow({views[v].data() + at, width});
     }
   });
-  return set;
 }
 
 }  // namespace
 
-void CheckFinetuneNumbers(const FinetuneConfig& config) {
-  const auto positive = [](std::int64_t value, const char* option) {
-    if (value < 1) throw UsageError(fmt::format("{}: {} is not 1 or more", option, value));
-  };
-  positive(config.epochs, "--epochs");
-  positive(config.batch, "--batch");
-  if (config.batch > kMostBatch) {
-    throw UsageError(fmt::format("--batch: {} is more than {}", config.batch, kMostBatch));
-  }
-  CheckShots(config.shots);
-  const auto rate = [](double value, const char* option, bool zero_allowed) {
-    if (!std::isfinite(value) || value < 0 || (value == 0 && !zero_allowed)) {
-      throw InputError(fmt::format("{}: {} is not a finite number {} 0", option, value,
-                                   zero_allowed ? "of at least" : "above"));
-    }
-  };
-  rate(config.lr, "--lr", false);
-  rate(config.eps, "--eps", false);
-  rate(config.weight_decay, "--weight-decay", true);
-  if (config.patience < 0) {
-    throw UsageError(fmt::format("--patience: {} is not 0 or more", config.patience));
-  }
-  if (config.patience > 0 && config.select == Select::kLast) {
-    throw UsageError("--patience: looks at the selection set; choose --select val or test");
-  }
-}
-
 TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
-  CheckFinetuneNumbers(config);
+  CheckTrainSettings(config);
+  CheckShots(config.shots);
   TrainPlan plan;
-  plan.inputs = LoadInputs(config.text, ReadTrainingImages(config.cache, plan.views), "cache",
-                           config.allowed);
+  plan.cache_file.emplace(config.cache);
+  plan.inputs = LoadInputs(config.text, plan.cache_file->about(), "cache", config.allowed);
   if (config.shots > MostKeys(plan.inputs)) {
     throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys",
                                  config.shots, config.cache.string(), MostKeys(plan.inputs)));
   }
   plan.subset =
       MakeSubset(plan.inputs, config.shots, static_cast<std::uint64_t>(config.subset_seed));
-  FeatureSet test = ReadFeatureFile(config.features);
+  plan.test_file.emplace(config.features);
+  const FeatureSet& test = plan.test_file->about();
   plan.made_from = plan.inputs.made_from;
   plan.made_from["features_sha256"] = test.content_sha256;
   if (config.select == Select::kVal) {
     if (config.val.empty())
       throw UsageError("--select val: give the validation features with --val");
-    FeatureSet val = ReadFeatureFile(config.val);
+    plan.val_file.emplace(config.val);
+    const FeatureSet& val = plan.val_file->about();
     if (val.content_sha256 == test.content_sha256 && !config.allowed.overlap) {
       throw InputError(fmt::format(
           "{}: --val holds the same images as --features; give other images, or --select test",
@@ -137,20 +109,22 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
     }
     plan.made_from["select_sha256"] = val.content_sha256;
     NoteClasses(plan.inputs, val, "select_classes_sha256", plan.made_from);
-    plan.val = LoadQueries(plan.inputs, std::move(val), "val");
+    plan.val = LoadQueries(plan.inputs, val, "val");
   }
   NoteClasses(plan.inputs, test, "features_classes_sha256", plan.made_from);
-  plan.test = LoadQueries(plan.inputs, std::move(test), "features");
+  plan.test = LoadQueries(plan.inputs, test, "features");
   RequireTogether(plan.inputs, config.allowed, plan.made_from);
   TakePoint(config, plan);
   if (config.learn.beta && plan.beta == 0) {
     throw InputError("--learn beta: starts at a beta above 0, this is 0");
   }
-  if (config.select == Select::kVal && plan.tuned_on == "none") plan.tuned_on = "val";
+  if (config.select == Select::kVal && plan.tuned_on == TunedOn::kNone) {
+    plan.tuned_on = TunedOn::kVal;
+  }
   const auto selected = plan.made_from.find("select_sha256");
   const bool on_test =
       selected != plan.made_from.end() && selected->second == plan.made_from.at("features_sha256");
-  if (config.select == Select::kTest || on_test) plan.tuned_on = "test";
+  if (config.select == Select::kTest || on_test) plan.tuned_on = TunedOn::kTest;
   const auto set = [&](const char* name, auto value) {
     plan.made_from[name] = fmt::format("{}", value);
   };
@@ -167,9 +141,15 @@ TrainPlan MakeTrainPlan(const FinetuneConfig& config) {
   set("select", SelectName(config.select));
   set("patience", config.patience);
   set("learn", config.learn.Names());
-  plan.made_from["tuned_on"] = plan.tuned_on;
+  plan.made_from["tuned_on"] = TunedOnName(plan.tuned_on);
   InheritMaking(plan.inputs.files.front().made_from, plan.made_from);
   return plan;
+}
+
+void LoadTrainFeatures(TrainPlan& plan) {
+  LoadTrainingImages(*plan.cache_file, plan.inputs.cache_model.keys, plan.views);
+  if (plan.val_file) LoadFeatures(*plan.val_file, plan.val);
+  LoadFeatures(*plan.test_file, plan.test);
 }
 
 }  // namespace clipsweep

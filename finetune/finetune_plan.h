@@ -1,6 +1,7 @@
 // What a training is to do, read and checked.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "finetune/finetune_job.h"
@@ -9,15 +10,17 @@
 namespace clipsweep {
 
 struct TrainPlan {
-  Inputs inputs;
+  FewShotInputs inputs;
   Queries test, val;
   // With more views than one: the training images' features view by view, [V][rows of the cache, D]
   // unit rows. Empty: the keys themselves.
   std::vector<std::vector<float>> views;
   Subset subset;
   double alpha = 0, beta = 0;  // to begin with
-  std::string tuned_on;        // "val", "split", "test" or "none"
+  TunedOn tuned_on = TunedOn::kNone;
   Provenance made_from;
+  // The files whose features are still to be read.
+  std::optional<FeatureReader> cache_file, val_file, test_file;
 
   // The images whose counts choose the epoch; nullptr for the last epoch.
   const Queries* Selection(Select select) const {
@@ -25,7 +28,10 @@ struct TrainPlan {
   }
 };
 
-// Throws UsageError, InputError.
+// Reads all but the features of the files that the options name. Throws UsageError, InputError.
 TrainPlan MakeTrainPlan(const FinetuneConfig& config);
+
+// Reads the features. Throws InputError.
+void LoadTrainFeatures(TrainPlan& plan);
 
 }  // namespace clipsweep

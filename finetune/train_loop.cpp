@@ -29,15 +29,15 @@ std::vector<std::int64_t> OrderOf(const FinetuneConfig& config, std::int64_t epo
   return order;
 }
 
-class Loop {
+class EpochLoop {
  public:
-  Loop(const FinetuneConfig& config, const TrainPlan& plan, const Compute& compute,
-       StateStore& store, Comm& comm)
+  EpochLoop(const FinetuneConfig& config, const TrainPlan& plan, const Compute& compute,
+            StateStore& store, Comm& comm)
       : config_(config),
         plan_(plan),
         store_(store),
         comm_(comm),
-        trainer_(plan.inputs.problem, plan.subset.rows_by_class, plan.alpha, plan.beta, compute,
+        trainer_(plan.inputs.cache_model, plan.subset.rows_by_class, plan.alpha, plan.beta, compute,
                  comm, config.learn),
         selection_(plan.Selection(config.select)),
         steps_((trainer_.samples() + config.batch - 1) / config.batch),
@@ -76,7 +76,7 @@ class Loop {
     data.beta = trainer_.beta();
     data.selected_epoch = selection_ != nullptr ? state_.best_epoch : state_.epoch - 1;
     data.history = state_.history;
-    data.width = plan_.inputs.problem.width;
+    data.width = plan_.inputs.cache_model.width;
     data.class_index = trainer_.key_classes();
     data.cache_row = trainer_.key_rows();
     data.classes = plan_.inputs.classes;
@@ -176,7 +176,7 @@ class Loop {
 
 AdapterData Train(const FinetuneConfig& config, const TrainPlan& plan, const Compute& compute,
                   StateStore& store, Comm& comm) {
-  Loop loop(config, plan, compute, store, comm);
+  EpochLoop loop(config, plan, compute, store, comm);
   loop.Run();
   return loop.Result();
 }

@@ -114,7 +114,7 @@ for ((attempt = 0; ; ++attempt)); do
     exit 143
   fi
   if ! retry_helps "$code" "$ran"; then
-    case "$code" in 2|3|4) ;; *) say "failed: $why; not started anew" ;; esac
+    case "$code" in 2|3|4) ;; *) say "failed: $why; not started again" ;; esac
     exit "$code"
   fi
   ran=1

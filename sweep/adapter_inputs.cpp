@@ -52,15 +52,15 @@ AdapterInputs LoadAdapterInputs(const std::filesystem::path& path,
                                    text_path.string()));
     }
   }
-  Problem& problem = out.inputs.problem;
-  if (problem.text != adapter.text) {
-    out.zero_shot_text = std::move(problem.text);
-    problem.text = std::move(adapter.text);
+  CacheModel& cache_model = out.inputs.cache_model;
+  if (cache_model.text != adapter.text) {
+    out.zero_shot_text = std::move(cache_model.text);
+    cache_model.text = std::move(adapter.text);
   }
   out.inputs.rows_by_class = RowsByClass(adapter.class_index, adapter.classes, path.string());
-  problem.keys = std::move(adapter.keys);
-  problem.key_labels = std::move(adapter.class_index);
-  problem.longest_key = LongestRow(problem.keys, problem.width);
+  cache_model.keys = std::move(adapter.keys);
+  cache_model.key_labels = std::move(adapter.class_index);
+  cache_model.longest_key = LongestRow(cache_model.keys, cache_model.width);
   out.inputs.made_from["cache_sha256"] = Need(adapter, path, "cache_sha256");
   out.inputs.made_from["adapter_sha256"] = adapter.seal;
   out.tuned_on = adapter.tuned_on;

@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "common/files/tuned_on.h"
 #include "sweep/inputs.h"
 
 namespace clipsweep {
 
 struct AdapterInputs {
-  Inputs inputs;
+  FewShotInputs inputs;
   std::vector<float> zero_shot_text;  // [C, D] of the text file where the adapter learned its own
-  std::string tuned_on;               // the adapter's label
+  TunedOn tuned_on = TunedOn::kNone;  // the adapter's label
   std::set<std::string> chosen_on;    // contents on which its epoch, alpha or beta were chosen
   std::int64_t subset_seed = 0;
 };

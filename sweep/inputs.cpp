@@ -13,15 +13,15 @@
 
 namespace clipsweep {
 
-Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, const std::string& role,
-                  const Allowed& allowed) {
+FewShotInputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from,
+                         const std::string& role, const Allowed& allowed) {
   const TextSet text = ReadTextFile(text_path);
-  Inputs inputs;
+  FewShotInputs inputs;
   inputs.classes = from.classes;
   inputs.cache_name = from.path.string();
-  inputs.problem.width = from.width;
-  inputs.problem.classes = static_cast<std::int64_t>(from.classes.size());
-  inputs.problem.text = TextRowsFor(text, from, allowed, inputs.oddities);
+  inputs.cache_model.width = from.width;
+  inputs.cache_model.classes = static_cast<std::int64_t>(from.classes.size());
+  inputs.cache_model.text = TextRowsFor(text, from, allowed, inputs.oddities);
   inputs.files = {{role, from.path, from.made_from}, {"text", text.path, text.made_from}};
   inputs.made_from["text_sha256"] = text.seal;
   Sha256 names;
@@ -29,9 +29,9 @@ Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, const
   inputs.made_from["classes_sha256"] = names.Hex();
   if (role == "cache") {
     inputs.rows_by_class = RowsByClass(from.labels, from.classes, inputs.cache_name);
-    inputs.problem.keys = std::move(from.features);
-    NormalizeRows(inputs.problem.keys, from.width);
-    inputs.problem.key_labels = std::move(from.labels);
+    inputs.cache_model.keys = std::move(from.features);
+    NormalizeRows(inputs.cache_model.keys, from.width);
+    inputs.cache_model.key_labels = std::move(from.labels);
     inputs.paths = std::move(from.paths);
     inputs.made_from["cache_sha256"] = from.content_sha256;
   }
@@ -41,7 +41,7 @@ Inputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from, const
 namespace {
 
 // Labels count the classes of `inputs` instead of the set's own, which are some of those by name.
-void MapLabels(const Inputs& inputs, FeatureSet& set) {
+void MapLabels(const FewShotInputs& inputs, FeatureSet& set) {
   std::unordered_map<std::string, std::int32_t> place;
   for (std::size_t c = 0; c < inputs.classes.size(); ++c) {
     place.emplace(inputs.classes[c], static_cast<std::int32_t>(c));
@@ -57,7 +57,7 @@ void MapLabels(const Inputs& inputs, FeatureSet& set) {
     const auto found = place.find(name);
     if (found == place.end()) {
       throw InputError(fmt::format(
-          "{}: its class '{}' is none of the {} classes of {}; extract both with the same "
+          "{}: its class '{}' is not one of the {} classes of {}; extract both with the same "
           "--classnames",
           set.path.string(), Printable(name), inputs.classes.size(), inputs.cache_name));
     }
@@ -68,7 +68,7 @@ void MapLabels(const Inputs& inputs, FeatureSet& set) {
 
 }  // namespace
 
-void NoteClasses(const Inputs& inputs, const FeatureSet& set, const std::string& name,
+void NoteClasses(const FewShotInputs& inputs, const FeatureSet& set, const std::string& name,
                  Provenance& made_from) {
   if (set.classes == inputs.classes) return;
   Sha256 names;
@@ -76,11 +76,11 @@ void NoteClasses(const Inputs& inputs, const FeatureSet& set, const std::string&
   made_from[name] = names.Hex();
 }
 
-Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role) {
-  if (set.width != inputs.problem.width) {
+Queries LoadQueries(FewShotInputs& inputs, FeatureSet set, const std::string& role) {
+  if (set.width != inputs.cache_model.width) {
     throw InputError(fmt::format(
         "{}: features are {} wide but those of {} are {}; extract both with the same model",
-        set.path.string(), set.width, inputs.cache_name, inputs.problem.width));
+        set.path.string(), set.width, inputs.cache_name, inputs.cache_model.width));
   }
   if (set.classes != inputs.classes) MapLabels(inputs, set);
   const bool is_new = std::none_of(inputs.files.begin(), inputs.files.end(),
@@ -91,6 +91,16 @@ Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role) {
   queries.features = std::move(set.features);
   queries.labels = std::move(set.labels);
   return queries;
+}
+
+void LoadFeatures(const FeatureReader& file, Queries& queries) {
+  const auto width = static_cast<std::size_t>(file.about().width);
+  queries.features.resize(static_cast<std::size_t>(file.about().count) * width);
+  file.ForEachRow([&](std::int64_t row, std::span<const float> views) {
+    float* to = queries.features.data() + static_cast<std::size_t>(row) * width;
+    std::copy_n(views.begin(), width, to);
+    NormalizeRow({to, width});
+  });
 }
 
 namespace {
@@ -118,7 +128,7 @@ Oddities RequireOtherThanCache(const MadeFile& adapter, const Provenance& made_f
 
 }  // namespace
 
-void RequireTogether(Inputs& inputs, const Allowed& allowed, Provenance& made_from) {
+void RequireTogether(FewShotInputs& inputs, const Allowed& allowed, Provenance& made_from) {
   inputs.oddities.Add(RequireMadeAlike(inputs.files, allowed));
   std::vector<PictureSet> pictures;
   for (const MadeFile& file : inputs.files) {
@@ -133,7 +143,7 @@ void RequireTogether(Inputs& inputs, const Allowed& allowed, Provenance& made_fr
   RecordOddities(inputs.oddities, made_from);
 }
 
-std::int64_t MostKeys(const Inputs& inputs) {
+std::int64_t MostKeys(const FewShotInputs& inputs) {
   std::size_t most = 0;
   for (const auto& rows : inputs.rows_by_class) most = std::max(most, rows.size());
   return static_cast<std::int64_t>(most);
@@ -143,7 +153,7 @@ void CheckShots(std::int64_t shots) {
   if (shots < 0) throw UsageError(fmt::format("--shots: {} is not 0 or more", shots));
 }
 
-Subset MakeSubset(const Inputs& inputs, std::int64_t shots, std::uint64_t seed) {
+Subset MakeSubset(const FewShotInputs& inputs, std::int64_t shots, std::uint64_t seed) {
   const std::int64_t most = MostKeys(inputs);
   if (shots == 0 || shots >= most) return {most, inputs.rows_by_class};
   Subset subset{shots, ShuffleRows(inputs.rows_by_class, seed)};

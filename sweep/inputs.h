@@ -15,8 +15,8 @@
 
 namespace clipsweep {
 
-struct Inputs {
-  Problem problem;
+struct FewShotInputs {
+  CacheModel cache_model;
   std::vector<std::string> classes;  // [C] of the cache, or of the features without a cache
   std::vector<std::vector<std::int64_t>> rows_by_class;  // of the cache, file order
   std::vector<std::string> paths;                        // [K] of the cache's images
@@ -29,23 +29,27 @@ struct Inputs {
 // Text and a cache; without one, what is given as `classes_from`, features to classify or an
 // adapter, gives the classes. Without the cache's features there are no keys yet: load_keys.h reads
 // them. `role`: what `classes_from` is, "cache", "features" or "adapter".
-Inputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from,
-                  const std::string& role, const Allowed& allowed);
+FewShotInputs LoadInputs(const std::filesystem::path& text, FeatureSet classes_from,
+                         const std::string& role, const Allowed& allowed);
 
 // To the provenance of what is made from `inputs` and `set`: the SHA-256 of the set's class names
 // as `name`, when they are not those of `inputs`. Its labels count its own classes.
-void NoteClasses(const Inputs& inputs, const FeatureSet& set, const std::string& name,
+void NoteClasses(const FewShotInputs& inputs, const FeatureSet& set, const std::string& name,
                  Provenance& made_from);
 
 // Queries for `inputs` from a feature file, which plays the role "features" or "val". Its classes
-// are those of `inputs` or some of them, in any order: labels go by name. Throws InputError for
-// another width, or naming a class that is none of those.
-Queries LoadQueries(Inputs& inputs, FeatureSet set, const std::string& role);
+// are those of `inputs` or some of them, in any order: labels go by name. A set without features,
+// FeatureReader::about(), gives labels alone; LoadFeatures adds the rest. Throws InputError for
+// another width, or naming a class that is not one of those.
+Queries LoadQueries(FewShotInputs& inputs, FeatureSet set, const std::string& role);
+
+// Fills queries.features with the file's plain views, unit rows. Throws InputError.
+void LoadFeatures(const FeatureReader& file, Queries& queries);
 
 // Once all files of a stage are loaded: they must have been made alike, and those of pictures must
 // share none. Adds what is odd and allowed to inputs.oddities and records it in `made_from`. Throws
 // InputError naming two of them.
-void RequireTogether(Inputs& inputs, const Allowed& allowed, Provenance& made_from);
+void RequireTogether(FewShotInputs& inputs, const Allowed& allowed, Provenance& made_from);
 
 // The rows of one k-shot subset in adding order. With shots = 0, or at least as many shots as every
 // class has keys, the whole cache in file order: such subsets are the same for every seed.
@@ -53,12 +57,12 @@ struct Subset {
   std::int64_t shots;
   std::vector<std::vector<std::int64_t>> rows_by_class;
 };
-Subset MakeSubset(const Inputs& inputs, std::int64_t shots, std::uint64_t seed);
+Subset MakeSubset(const FewShotInputs& inputs, std::int64_t shots, std::uint64_t seed);
 
 // Throws UsageError for a negative number.
 void CheckShots(std::int64_t shots);
 
 // Number of keys of the largest class.
-std::int64_t MostKeys(const Inputs& inputs);
+std::int64_t MostKeys(const FewShotInputs& inputs);
 
 }  // namespace clipsweep

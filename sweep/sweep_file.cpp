@@ -26,7 +26,7 @@ void WriteSweepFile(const std::filesystem::path& path, const SweepData& data) {
   }
   H5Writer file(path);
   WriteHeader(file, kSweepFormat, data.result.made_from);
-  file.Attribute("tuned_on", data.result.tuned_on);
+  WriteTunedOn(file, data.result.tuned_on);
   file.Attribute("samples", data.result.tune_samples);
   file.Attribute("test_samples", data.result.test_samples);
   file.Attribute("most_keys", data.result.most_keys);
@@ -86,14 +86,25 @@ void CheckCounts(const H5Reader& file, const std::vector<std::int64_t>& top1,
   }
 }
 
-}  // namespace
+using Shape = std::vector<hsize_t>;
 
-SweepData ReadSweepData(const std::filesystem::path& path) {
-  const H5Reader file(path);
+// The data set `name`, which must have this shape.
+template <typename T>
+std::vector<T> Table(const H5Reader& file, const std::string& name,
+                     std::vector<T> (H5Reader::*read)(const std::string&) const,
+                     const Shape& shape) {
+  if (file.Shape(name) != shape) {
+    file.Fail(fmt::format("'{}' does not fit its shots, seeds and grid", name));
+  }
+  return (file.*read)(name);
+}
+
+// All but the counts of the grid's points, which are most of the file.
+SweepData ReadCells(const H5Reader& file) {
   CheckHeader(file, kSweepFormat);
   SweepData data;
   SweepResult& result = data.result;
-  result.tuned_on = file.TextAttribute("tuned_on");
+  result.tuned_on = ReadTunedOn(file);
   result.tune_samples = file.IntAttribute("samples");
   result.test_samples = file.IntAttribute("test_samples");
   result.zero_shot = {file.IntAttribute("zero_shot_top1"), file.IntAttribute("zero_shot_top5")};
@@ -110,17 +121,11 @@ SweepData ReadSweepData(const std::filesystem::path& path) {
   data.shots = file.Int64s("shots");
   data.seeds = file.Int64s("seeds");
   const std::size_t seeds = data.seeds.size(), cells = data.shots.size() * seeds;
-  const auto table = [&](const std::string& name, const auto& read, std::vector<hsize_t> shape) {
-    if (file.Shape(name) != shape) {
-      file.Fail(fmt::format("'{}' does not fit its shots, seeds and grid", name));
-    }
-    return (file.*read)(name);
+  const Shape by_cell{data.shots.size(), seeds},
+      by_beta{data.shots.size(), seeds, data.beta.size()};
+  const auto table = [&](const std::string& name, const auto& read, const Shape& shape) {
+    return Table(file, name, read, shape);
   };
-  const std::vector<hsize_t> by_cell{data.shots.size(), seeds},
-      by_beta{data.shots.size(), seeds, data.beta.size()},
-      by_point{data.shots.size(), seeds, data.beta.size(), data.alpha.size()};
-  data.top1 = table("top1", &H5Reader::Int64s, by_point);
-  data.top5 = table("top5", &H5Reader::Int64s, by_point);
   if (file.Has("exact_top1")) {
     const auto top1 = table("exact_top1", &H5Reader::Int64s, by_beta);
     const auto low = table("exact_alpha_low", &H5Reader::Doubles, by_beta);
@@ -134,7 +139,6 @@ SweepData ReadSweepData(const std::filesystem::path& path) {
   const auto test1 = table("test_top1", &H5Reader::Int64s, by_cell);
   const auto test5 = table("test_top5", &H5Reader::Int64s, by_cell);
   result.points = static_cast<std::int64_t>(data.alpha.size() * data.beta.size());
-  CheckCounts(file, data.top1, data.top5, result.tune_samples, "top1");
   CheckCounts(file, tuned1, tuned5, result.tune_samples, "tuned_top1");
   CheckCounts(file, test1, test5, result.test_samples, "test_top1");
   for (const std::vector<double>* numbers :
@@ -157,6 +161,20 @@ SweepData ReadSweepData(const std::filesystem::path& path) {
   return data;
 }
 
-SweepResult ReadSweepFile(const std::filesystem::path& path) { return ReadSweepData(path).result; }
+}  // namespace
+
+SweepData ReadSweepData(const std::filesystem::path& path) {
+  const H5Reader file(path);
+  SweepData data = ReadCells(file);
+  const Shape by_point{data.shots.size(), data.seeds.size(), data.beta.size(), data.alpha.size()};
+  data.top1 = Table(file, "top1", &H5Reader::Int64s, by_point);
+  data.top5 = Table(file, "top5", &H5Reader::Int64s, by_point);
+  CheckCounts(file, data.top1, data.top5, data.result.tune_samples, "top1");
+  return data;
+}
+
+SweepResult ReadSweepFile(const std::filesystem::path& path) {
+  return ReadCells(H5Reader(path)).result;
+}
 
 }  // namespace clipsweep

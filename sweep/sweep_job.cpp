@@ -34,7 +34,7 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
                      Axis::Point(cells[i].alpha),
                      Axis::Point(cells[i].beta)});
   }
-  const auto counts = CountGrid(plan.inputs.problem, plan.test, tasks, options, comm);
+  const auto counts = CountGrid(plan.inputs.cache_model, plan.test, tasks, options, comm);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     cells[i].test = {counts[task_of_cell[i]].top1[0], counts[task_of_cell[i]].top5[0]};
   }
@@ -43,7 +43,7 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
 }  // namespace
 
 Provenance SweepProvenance(const SweepConfig& config, const Compute& compute) {
-  SweepPlan plan = MakeSweepPlan(config, 0, 1);
+  SweepPlan plan = MakeSweepPlan(config);
   plan.made_from["device_kind"] =
       CountingCompute(compute, config.partition, plan.tasks.tasks).kind();
   return plan.made_from;
@@ -52,7 +52,7 @@ Provenance SweepProvenance(const SweepConfig& config, const Compute& compute) {
 SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& comm) {
   EnterStage("sweep: plan");
   SweepPlan plan;
-  Agree(comm, [&] { plan = MakeSweepPlan(config, comm.rank(), comm.size()); });
+  Agree(comm, [&] { plan = MakeSweepPlan(config); });
   const Compute compute = CountingCompute(wanted, config.partition, plan.tasks.tasks);
   if (compute.on_gpu() != wanted.on_gpu()) {
     LogInfo("sweep: counts on the CPU: {}",
@@ -72,11 +72,13 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
     return result;
   }
 
+  EnterStage("sweep: load");
+  Agree(comm, [&] { LoadSweepFeatures(plan, config.partition, comm.rank(), comm.size()); });
   const Queries& tune = plan.tuning();
   const TaskPlan& tasks = plan.tasks;
   LogInfo("sweep: {} samples x {} keys, {} x {} grid points, {} shot counts x {} seeds",
-          tune.count(), plan.inputs.problem.key_labels.size(), plan.alpha.count, plan.beta.count,
-          plan.shots.size(), plan.seeds.size());
+          tune.count(), plan.inputs.cache_model.key_labels.size(), plan.alpha.count,
+          plan.beta.count, plan.shots.size(), plan.seeds.size());
   Provenance parts = plan.made_from;
   parts["partition"] = PartitionName(config.partition);
   BlockStore store(config.out, parts,
@@ -84,7 +86,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
                     config.if_present == IfPresent::kReplaceIfOther, config.save_every},
                    comm);
   EnterStage("sweep: count");
-  const auto counts = CountGrid(plan.inputs.problem, tune, tasks.tasks,
+  const auto counts = CountGrid(plan.inputs.cache_model, tune, tasks.tasks,
                                 {config.partition, compute, "sweep", &store}, comm);
   const std::int64_t points = plan.alpha.count * plan.beta.count;
   SweepData data{plan.alpha.Values(), plan.beta.Values(), plan.shots, plan.seeds, {}, {}, {}, {}};
@@ -118,14 +120,14 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
         "counts and seeds at once to get it",
         kMostEdges);
   }
-  Problem untrained;  // text alone
-  untrained.width = plan.inputs.problem.width;
-  untrained.classes = plan.inputs.problem.classes;
-  untrained.text = plan.zero_shot_text.empty() ? plan.inputs.problem.text : plan.zero_shot_text;
+  CacheModel untrained;  // text alone
+  untrained.width = plan.inputs.cache_model.width;
+  untrained.classes = plan.inputs.cache_model.classes;
+  untrained.text = plan.zero_shot_text.empty() ? plan.inputs.cache_model.text : plan.zero_shot_text;
   EnterStage("sweep: test");
   result.zero_shot = CountZeroShot(untrained, plan.test, compute, comm);
   result.tune_zero_shot = result.zero_shot;
-  if (plan.tuned_on != "test") {
+  if (plan.tuned_on != TunedOn::kTest) {
     MeasureCells(plan, {config.partition, compute, "test"}, comm, result.cells);
     result.tune_zero_shot = CountZeroShot(untrained, tune, compute, comm);
   }
@@ -146,12 +148,12 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
     WriteSweepFile(config.out, data);
     store.Remove();
   });
-  Agree(comm, [&] { result.sha256 = CheckSeal(config.out); });
+  Agree(comm, [&] { result.sha256 = SealOf(config.out); });
   return result;
 }
 
 PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& comm) {
-  Inputs inputs;
+  FewShotInputs inputs;
   Queries test;
   const bool has_cache = !config.cache.empty();
   Agree(comm, [&] {
@@ -171,7 +173,7 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
   PointResult result;
   result.oddities = inputs.oddities;
   result.samples = test.count();
-  result.zero_shot = CountZeroShot(inputs.problem, test, compute, comm);
+  result.zero_shot = CountZeroShot(inputs.cache_model, test, compute, comm);
   result.test = result.zero_shot;
   if (has_cache) {
     Subset subset = MakeSubset(inputs, config.shots, static_cast<std::uint64_t>(config.seed));
@@ -180,7 +182,7 @@ PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& co
                                        Axis::Point(config.alpha),
                                        Axis::Point(config.beta)}};
     const auto counts =
-        CountGrid(inputs.problem, test, tasks, {Partition::kSamples, compute, "tip"}, comm);
+        CountGrid(inputs.cache_model, test, tasks, {Partition::kSamples, compute, "tip"}, comm);
     result.test = {counts[0].top1[0], counts[0].top5[0]};
   }
   return result;

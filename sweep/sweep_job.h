@@ -13,6 +13,7 @@
 #include "common/compute/device.h"
 #include "common/files/oddities.h"
 #include "common/files/provenance.h"
+#include "common/files/tuned_on.h"
 #include "sweep/engine/grid_engine.h"
 
 namespace clipsweep {
@@ -21,17 +22,36 @@ inline constexpr const char* kSweepFormat = "clipsweep-sweep";
 // Changes whenever the counts of the same inputs may.
 inline constexpr const char* kEngine = "exact-alpha-4";
 
-struct SweepConfig {
+// What is swept and how the work is divided, whichever features.
+struct SweepSettings {
+  std::string alpha, beta;    // lo:hi:step
+  std::string grid, dataset;  // "official" and its data set, instead of alpha and beta
+  Partition partition = Partition::kSamples;
+};
+
+struct SweepGrid {
+  Axis alpha, beta;
+  std::string alpha_text, beta_text;  // as provenance has them
+};
+// Throws UsageError, InputError naming the option.
+SweepGrid ReadGrid(const SweepSettings& settings);
+
+// The images that choose alpha and beta.
+struct TuneOn {
+  TunedOn kind = TunedOn::kNone;   // kNone: not said
+  std::filesystem::path features;  // of kVal
+};
+// A feature file, "split" or "test"; "" for what was not said.
+TuneOn ParseTuneOn(const std::string& text);
+
+struct SweepConfig : SweepSettings {
   std::filesystem::path cache, features, text, out;
-  std::filesystem::path adapter;    // trained keys instead of a cache
-  std::string alpha, beta;          // lo:hi:step
-  std::string grid, dataset;        // "official" and its data set, instead of alpha and beta
-  std::string tune_on;              // a feature file, "split" or "test"
+  std::filesystem::path adapter;  // trained keys instead of a cache
+  TuneOn tune;
   std::uint64_t split_seed = 1;     // of the images "split" holds out
   std::vector<std::int64_t> shots;  // empty: all keys
   std::vector<std::int64_t> seeds = {1};
   std::vector<std::filesystem::path> subset_files;  // instead of seeds: subset_file.h
-  Partition partition = Partition::kSamples;
   IfPresent if_present = IfPresent::kReuse;
   Allowed allowed;
   bool resume = false;                           // take up what an interrupted sweep saved
@@ -49,7 +69,7 @@ struct SweepCell {
 
 struct SweepResult {
   std::int64_t tune_samples = 0, test_samples = 0;
-  std::string tuned_on;          // "val", "split" or "test"
+  TunedOn tuned_on = TunedOn::kVal;
   std::int64_t points = 0;       // of the grid
   TopCounts zero_shot;           // on test
   TopCounts tune_zero_shot;      // on the tuning set
@@ -68,7 +88,7 @@ Provenance SweepProvenance(const SweepConfig& config, const Compute& compute);
 
 SweepResult RunSweep(const SweepConfig& config, const Compute& compute, Comm& comm);
 
-// The cells of a sweep file. Throws InputError.
+// The cells of a sweep file, without its grid. Throws InputError.
 SweepResult ReadSweepFile(const std::filesystem::path& path);
 
 struct PointConfig {

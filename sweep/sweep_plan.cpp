@@ -25,39 +25,10 @@ constexpr double kMostCounts = 5e7;  // 800 MB of top-1 and top-5
 constexpr std::int64_t kMostHeldOut = 4;
 constexpr std::uint64_t kSplitStream = 0x73706c69;
 
-void ReadGrid(const SweepConfig& config, SweepPlan& plan) {
-  const bool official = config.grid == "official";
-  if (!config.grid.empty() && !official) {
-    throw UsageError(fmt::format("--grid: '{}' is none; use official, or --alpha and --beta",
-                                 Printable(config.grid)));
-  }
-  const bool axes = !config.alpha.empty() || !config.beta.empty();
-  if (official) {
-    if (axes) throw UsageError("--grid official: sets the grid; leave --alpha and --beta out");
-    if (config.dataset.empty())
-      throw UsageError("--grid official: name the data set with --dataset");
-    const OfficialGrid grid = FindOfficialGrid(config.dataset);
-    plan.alpha = grid.alpha;
-    plan.beta = grid.beta;
-    plan.made_from["alpha"] = plan.made_from["beta"] = "official " + config.dataset;
-    return;
-  }
-  if (!config.dataset.empty()) throw UsageError("--dataset: goes with --grid official");
-  for (const auto& [text, option] : {std::pair(config.alpha, "--alpha"), {config.beta, "--beta"}}) {
-    if (text.empty()) {
-      throw UsageError(fmt::format(
-          "{}: missing; write lo:hi:step, as in 0.5:2.5:0.02, or --grid official", option));
-    }
-  }
-  plan.alpha = ParseAxis(config.alpha, "--alpha");
-  plan.beta = ParseAxis(config.beta, "--beta");
-  plan.made_from["alpha"] = config.alpha;
-  plan.made_from["beta"] = config.beta;
-}
-
 // Takes images out of the cache's classes to tune on; they are keys of no subset. Returns their
 // rows and fills tune.labels.
-std::vector<std::int64_t> HoldOut(const SweepConfig& config, Inputs& inputs, Queries& tune) {
+std::vector<std::int64_t> HoldOutForTuning(const SweepConfig& config, FewShotInputs& inputs,
+                                           Queries& tune) {
   const std::int64_t shots = config.shots.empty()
                                  ? kMostHeldOut
                                  : *std::max_element(config.shots.begin(), config.shots.end());
@@ -65,7 +36,7 @@ std::vector<std::int64_t> HoldOut(const SweepConfig& config, Inputs& inputs, Que
   for (std::size_t c = 0; c < inputs.rows_by_class.size(); ++c) {
     std::vector<std::int64_t>& rows = inputs.rows_by_class[c];
     const auto held =
-        static_cast<std::size_t>(HeldOut(static_cast<std::int64_t>(rows.size()), shots));
+        static_cast<std::size_t>(HeldOutOfClass(static_cast<std::int64_t>(rows.size()), shots));
     if (held == 0) {
       throw InputError(fmt::format(
           "{}: class '{}' has one image, too few for --tune-on split; give a feature file",
@@ -81,48 +52,48 @@ std::vector<std::int64_t> HoldOut(const SweepConfig& config, Inputs& inputs, Que
   }
   std::sort(held_out.begin(), held_out.end());
   for (const std::int64_t row : held_out) {
-    tune.labels.push_back(inputs.problem.key_labels[static_cast<std::size_t>(row)]);
+    tune.labels.push_back(inputs.cache_model.key_labels[static_cast<std::size_t>(row)]);
   }
   return held_out;
 }
 
-// Returns the rows of the cache held out for tuning.
-std::vector<std::int64_t> ReadTuning(const SweepConfig& config, SweepPlan& plan) {
-  if (config.tune_on.empty()) {
+void ReadTuning(const SweepConfig& config, SweepPlan& plan) {
+  if (config.tune.kind == TunedOn::kNone) {
     throw UsageError(
         "--tune-on: give a feature file of validation images, or 'split' to hold out some of the "
         "cache; 'test' reproduces published practice and is labelled so");
   }
-  if (config.tune_on == "test" || config.tune_on == "split") {
-    plan.tuned_on = config.tune_on;
-    plan.made_from["tune_sha256"] =
-        plan.made_from[config.tune_on == "test" ? "features_sha256" : "cache_sha256"];
-    if (config.tune_on == "test") return {};
+  plan.tuned_on = config.tune.kind;
+  if (config.tune.kind != TunedOn::kVal) {
+    const bool on_test = config.tune.kind == TunedOn::kTest;
+    plan.made_from["tune_sha256"] = plan.made_from[on_test ? "features_sha256" : "cache_sha256"];
+    if (on_test) return;
     plan.made_from["split_seed"] = std::to_string(config.split_seed);
-    return HoldOut(config, plan.inputs, plan.tune);
+    plan.held_out = HoldOutForTuning(config, plan.inputs, plan.tune);
+    return;
   }
-  plan.tuned_on = "val";
-  FeatureSet tune = ReadFeatureFile(config.tune_on);
+  plan.tune_file.emplace(config.tune.features);
+  const FeatureSet& tune = plan.tune_file->about();
   plan.made_from["tune_sha256"] = tune.content_sha256;
   const bool may_overlap = config.allowed.overlap;
   if (tune.content_sha256 == plan.made_from["cache_sha256"] && !may_overlap) {
     throw InputError(
         fmt::format("{}: --tune-on holds the cache's own images, which are their own nearest "
                     "keys; give others, or --tune-on split",
-                    config.tune_on));
+                    config.tune.features.string()));
   }
   if (tune.content_sha256 == plan.made_from["features_sha256"]) {
     if (may_overlap) {
-      plan.tuned_on = "test";  // whatever it was given as
-      return {};
+      plan.tuned_on = TunedOn::kTest;  // whatever it was given as
+      plan.tune_file.reset();
+      return;
     }
     throw InputError(fmt::format(
         "{}: --tune-on holds the same images as --features; give other images, or --tune-on test",
-        config.tune_on));
+        config.tune.features.string()));
   }
   NoteClasses(plan.inputs, tune, "tune_classes_sha256", plan.made_from);
-  plan.tune = LoadQueries(plan.inputs, std::move(tune), "val");
-  return {};
+  plan.tune = LoadQueries(plan.inputs, tune, "val");
 }
 
 std::int64_t Most(const ClassRows& rows_by_class) {
@@ -142,7 +113,7 @@ void ReadSubsets(const SweepConfig& config, SweepPlan& plan) {
     plan.made_from["seeds"] = fmt::format("{}", fmt::join(config.seeds, ","));
     return;
   }
-  if (plan.tuned_on == "split") {
+  if (plan.tuned_on == TunedOn::kSplit) {
     throw UsageError(
         "--subset-file: names the keys itself; tune on a feature file, not on 'split'");
   }
@@ -152,7 +123,7 @@ void ReadSubsets(const SweepConfig& config, SweepPlan& plan) {
     plan.seeds.push_back(static_cast<std::int64_t>(plan.seeds.size()));
     plan.orders.push_back(
         ReadSubsetFile(file, {plan.inputs.classes, plan.inputs.paths,
-                              plan.inputs.problem.key_labels, plan.inputs.cache_name}));
+                              plan.inputs.cache_model.key_labels, plan.inputs.cache_name}));
     plan.most_keys = std::max(plan.most_keys, Most(plan.orders.back()));
     Sha256 hash;
     hash.Update(ReadFile(file));
@@ -165,9 +136,10 @@ void CheckShotsAndSize(const SweepConfig& config, SweepPlan& plan) {
   plan.shots = config.shots.empty() ? std::vector<std::int64_t>{plan.most_keys} : config.shots;
   for (const std::int64_t shots : plan.shots) {
     if (shots > plan.most_keys) {
-      throw InputError(fmt::format("--shots: {} asked but the largest class of {} has {} keys{}",
-                                   shots, config.cache.string(), plan.most_keys,
-                                   plan.tuned_on == "split" ? " beside those held out" : ""));
+      throw InputError(
+          fmt::format("--shots: {} asked but the largest class of {} has {} keys{}", shots,
+                      config.cache.string(), plan.most_keys,
+                      plan.tuned_on == TunedOn::kSplit ? " beside those held out" : ""));
     }
   }
   plan.made_from["shots"] = fmt::format("{}", fmt::join(plan.shots, ","));
@@ -205,21 +177,22 @@ TaskPlan PlanTasks(const SweepPlan& plan) {
   return out;
 }
 
-// Test and tuning images; returns the rows of the cache held out for tuning.
-std::vector<std::int64_t> ReadQueries(const SweepConfig& config, SweepPlan& plan) {
-  FeatureSet test = ReadFeatureFile(config.features);
+// Test and tuning images.
+void ReadQueries(const SweepConfig& config, SweepPlan& plan) {
+  plan.test_file.emplace(config.features);
+  const FeatureSet& test = plan.test_file->about();
   plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
   plan.made_from["features_sha256"] = test.content_sha256;
   NoteClasses(plan.inputs, test, "features_classes_sha256", plan.made_from);
-  plan.test = LoadQueries(plan.inputs, std::move(test), "features");
-  std::vector<std::int64_t> held_out = ReadTuning(config, plan);
+  plan.test = LoadQueries(plan.inputs, test, "features");
+  ReadTuning(config, plan);
   RequireTogether(plan.inputs, config.allowed, plan.made_from);
-  return held_out;
 }
 
 // Trained keys: one subset, which is all of them.
 void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
-  if (!config.shots.empty() || !config.subset_files.empty() || config.tune_on == "split") {
+  if (!config.shots.empty() || !config.subset_files.empty() ||
+      config.tune.kind == TunedOn::kSplit) {
     throw UsageError(
         "--adapter: its keys are given and were trained on the cache; leave out --shots, "
         "--subset-seeds and --subset-file, and tune on a feature file or test");
@@ -228,30 +201,68 @@ void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
   plan.inputs = std::move(adapter.inputs);
   plan.zero_shot_text = std::move(adapter.zero_shot_text);
   ReadQueries(config, plan);
-  plan.keys_saw_test =
-      adapter.tuned_on == "test" || adapter.chosen_on.contains(plan.made_from["features_sha256"]);
+  plan.keys_saw_test = adapter.tuned_on == TunedOn::kTest ||
+                       adapter.chosen_on.contains(plan.made_from["features_sha256"]);
   plan.seeds = {adapter.subset_seed};
   plan.most_keys = MostKeys(plan.inputs);
   plan.orders = {plan.inputs.rows_by_class};
   CheckShotsAndSize(config, plan);
   constexpr double kMostKernel = 1e30;
-  if (plan.inputs.problem.MostKernel(plan.beta) > kMostKernel) {
+  if (plan.inputs.cache_model.MostKernel(plan.beta) > kMostKernel) {
     throw InputError(fmt::format(
         "--beta: up to {} with keys as long as {:.3g} gives sums beyond float32; take a lower end",
-        plan.beta.At(plan.beta.count - 1), plan.inputs.problem.longest_key));
+        plan.beta.At(plan.beta.count - 1), plan.inputs.cache_model.longest_key));
   }
   plan.tasks = PlanTasks(plan);
 }
 
 }  // namespace
 
-std::int64_t HeldOut(std::int64_t images, std::int64_t shots) {
+TuneOn ParseTuneOn(const std::string& text) {
+  if (text.empty()) return {};
+  if (text == "test") return {TunedOn::kTest, {}};
+  if (text == "split") return {TunedOn::kSplit, {}};
+  return {TunedOn::kVal, text};
+}
+
+SweepGrid ReadGrid(const SweepSettings& settings) {
+  const bool official = settings.grid == "official";
+  if (!settings.grid.empty() && !official) {
+    throw UsageError(fmt::format("--grid: '{}' is not 'official'; give that, or --alpha and --beta",
+                                 Printable(settings.grid)));
+  }
+  const bool axes = !settings.alpha.empty() || !settings.beta.empty();
+  if (official) {
+    if (axes) throw UsageError("--grid official: sets the grid; leave --alpha and --beta out");
+    if (settings.dataset.empty())
+      throw UsageError("--grid official: name the data set with --dataset");
+    const OfficialGrid grid = FindOfficialGrid(settings.dataset);
+    const std::string text = "official " + settings.dataset;
+    return {grid.alpha, grid.beta, text, text};
+  }
+  if (!settings.dataset.empty()) throw UsageError("--dataset: goes with --grid official");
+  for (const auto& [text, option] :
+       {std::pair(settings.alpha, "--alpha"), {settings.beta, "--beta"}}) {
+    if (text.empty()) {
+      throw UsageError(fmt::format(
+          "{}: missing; write lo:hi:step, as in 0.5:2.5:0.02, or --grid official", option));
+    }
+  }
+  return {ParseAxis(settings.alpha, "--alpha"), ParseAxis(settings.beta, "--beta"), settings.alpha,
+          settings.beta};
+}
+
+std::int64_t HeldOutOfClass(std::int64_t images, std::int64_t shots) {
   return std::min({shots, kMostHeldOut, images / 2});
 }
 
-SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size) {
+SweepPlan MakeSweepPlan(const SweepConfig& config) {
   SweepPlan plan;
-  ReadGrid(config, plan);
+  const SweepGrid grid = ReadGrid(config);
+  plan.alpha = grid.alpha;
+  plan.beta = grid.beta;
+  plan.made_from["alpha"] = grid.alpha_text;
+  plan.made_from["beta"] = grid.beta_text;
   plan.made_from["engine"] = kEngine;
   if (config.cache.empty() == config.adapter.empty()) {
     throw UsageError("--cache, --adapter: give one of them");
@@ -260,19 +271,26 @@ SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size) {
     PlanWithAdapter(config, plan);
     return plan;
   }
-  const FeatureReader cache(config.cache);
-  plan.inputs = LoadInputs(config.text, cache.about(), "cache", config.allowed);
-  const std::vector<std::int64_t> held_out = ReadQueries(config, plan);
+  plan.cache_file.emplace(config.cache);
+  plan.inputs = LoadInputs(config.text, plan.cache_file->about(), "cache", config.allowed);
+  ReadQueries(config, plan);
   ReadSubsets(config, plan);
   CheckShotsAndSize(config, plan);
   plan.tasks = PlanTasks(plan);
-  Problem& problem = plan.inputs.problem;
-  const std::vector<bool> used = UsedRows(problem, plan.tasks.tasks);
-  const ClassRange held = config.partition == Partition::kClasses
-                              ? ShareOfClasses(problem, used, rank, size)
-                              : ClassRange{0, problem.classes};
-  LoadKeys(cache, used, held, held_out, problem, plan.tune);
   return plan;
+}
+
+void LoadSweepFeatures(SweepPlan& plan, Partition partition, int rank, int size) {
+  if (plan.cache_file) {
+    CacheModel& cache_model = plan.inputs.cache_model;
+    const std::vector<bool> used = UsedRows(cache_model, plan.tasks.tasks);
+    const ClassRange held = partition == Partition::kClasses
+                                ? ShareOfClasses(cache_model, used, rank, size)
+                                : ClassRange{0, cache_model.classes};
+    LoadKeys(*plan.cache_file, used, held, plan.held_out, cache_model, plan.tune);
+  }
+  if (plan.tune_file) LoadFeatures(*plan.tune_file, plan.tune);
+  LoadFeatures(*plan.test_file, plan.test);
 }
 
 }  // namespace clipsweep

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,9 +23,9 @@ struct TaskPlan {
 };
 
 struct SweepPlan {
-  Inputs inputs;  // rows_by_class without the images held out for tuning
+  FewShotInputs inputs;  // rows_by_class without the images held out for tuning
   Queries tune, test;
-  std::string tuned_on;  // "val", "split" or "test"
+  TunedOn tuned_on = TunedOn::kVal;
   Axis alpha, beta;
   std::int64_t most_keys = 0;       // of the largest class: this many shots are all keys
   std::vector<std::int64_t> shots;  // as asked
@@ -36,22 +37,27 @@ struct SweepPlan {
   // With an adapter that has learned its text: the untrained one. Else empty.
   std::vector<float> zero_shot_text;
   bool keys_saw_test = false;  // an adapter's keys, alpha, beta or epoch were chosen on --features
+  // The files whose features are still to be read, and the rows of the cache held out for tuning.
+  std::optional<FeatureReader> cache_file, tune_file, test_file;
+  std::vector<std::int64_t> held_out;
 
   // What the numbers on test are to be called.
-  std::string Label() const { return keys_saw_test ? "test" : tuned_on; }
+  TunedOn Label() const { return keys_saw_test ? TunedOn::kTest : tuned_on; }
   // The images that choose alpha and beta.
-  const Queries& tuning() const { return tuned_on == "test" ? test : tune; }
+  const Queries& tuning() const { return tuned_on == TunedOn::kTest ? test : tune; }
   // Whether a subset is the same whatever the seed.
   bool SameForAllSeeds(std::int64_t of_shots) const {
     return whole_is_shared && of_shots >= most_keys;
   }
 };
 
-// Reads everything the options name; of the cache's features, what rank `rank` of `size` needs.
-// Throws UsageError, InputError.
-SweepPlan MakeSweepPlan(const SweepConfig& config, int rank, int size);
+// Reads all but the features of the files that the options name. Throws UsageError, InputError.
+SweepPlan MakeSweepPlan(const SweepConfig& config);
+
+// Reads the features: of the cache's, what rank `rank` of `size` needs. Throws InputError.
+void LoadSweepFeatures(SweepPlan& plan, Partition partition, int rank, int size);
 
 // Per class, how many images --tune-on split holds out: min(shots, 4), at most half of them.
-std::int64_t HeldOut(std::int64_t images, std::int64_t shots);
+std::int64_t HeldOutOfClass(std::int64_t images, std::int64_t shots);
 
 }  // namespace clipsweep

@@ -26,7 +26,7 @@ std::unique_ptr<NcclBackend> MakeBackend(const CudaPlugin& plugin, int device) {
 std::unique_ptr<Comm> ChooseComm(const std::string& wanted, const Compute& compute, int local_size,
                                  double stall_timeout, Comm& world) {
   if (wanted != "auto" && wanted != "mpi" && wanted != "nccl") {
-    throw UsageError(fmt::format("--comm: '{}' is none; use auto, mpi or nccl", Printable(wanted)));
+    throw UsageError(fmt::format("--comm: '{}' is not one of auto, mpi, nccl", Printable(wanted)));
   }
   if (wanted == "mpi" || world.size() == 1) return nullptr;
   const CudaPlugin* plugin = compute.on_gpu() ? CudaPlugin::Load() : nullptr;

@@ -35,6 +35,24 @@ std::int64_t WorkQueue::Take() {
   return item;
 }
 
+std::optional<std::int64_t> WorkQueue::TryTake() {
+  const std::lock_guard lock(mutex_);
+  if (comm_.is_root()) {
+    const std::int64_t item = abandoned_ ? kNone : Next();
+    none_left_ = item == kNone;
+    return none_left_ ? std::nullopt : std::optional(item);
+  }
+  if (items_.empty()) return std::nullopt;
+  const std::int64_t item = items_.front();
+  items_.pop_front();
+  return item;
+}
+
+bool WorkQueue::is_over() const {
+  const std::lock_guard lock(mutex_);
+  return items_.empty() && none_left_;
+}
+
 std::int64_t WorkQueue::dealt() const {
   const std::lock_guard lock(mutex_);
   return next_;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "common/comm/comm.h"
@@ -24,12 +25,20 @@ class WorkQueue {
   // Any thread: no rank is given further items. What this rank was doing has failed.
   void Abandon();
 
+  // Main thread, in place of Take, for who cannot wait: the next item of this rank where it is
+  // known already. Between calls that want one and the item, Serve must be called.
+  std::optional<std::int64_t> TryTake();
+  // Whether this rank knows that nothing is left for it.
+  bool is_over() const;
+
   // Main thread, every few milliseconds while workers take items: asks, answers.
   void Serve();
   // Main thread, on every rank, after its workers have ended: rank 0 answers until all ranks know
   // that nothing is left.
   void Finish();
 
+  // Whether this rank keeps the counter and must go on serving until Finish.
+  bool is_dealer() const { return comm_.is_root(); }
   // Items dealt or skipped so far; known on rank 0.
   std::int64_t dealt() const;
   std::int64_t count() const { return count_; }

@@ -1,6 +1,6 @@
 #include "common/compute/graph_runner.h"
+#include "common/compute/tensors.h"
 
-#include <ATen/ATen.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>

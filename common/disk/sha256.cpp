@@ -46,7 +46,10 @@ std::string Sha256Hex(std::string_view text) {
 }
 
 std::string FileSha256(const std::filesystem::path& path, std::uint64_t offset) {
-  const PlainFile file(path);
+  return Sha256Of(PlainFile(path), offset);
+}
+
+std::string Sha256Of(const PlainFile& file, std::uint64_t offset) {
   Sha256 hash;
   std::vector<char> buffer(std::size_t{1} << 20);
   for (std::size_t got = buffer.size(); got == buffer.size(); offset += got) {

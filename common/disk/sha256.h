@@ -31,6 +31,8 @@ class Sha256 {
 std::string Sha256Hex(std::string_view text);
 
 // SHA-256 of the file's bytes from `offset` on. Throws InputError naming the file.
+class PlainFile;
+std::string Sha256Of(const PlainFile& file, std::uint64_t offset = 0);
 std::string FileSha256(const std::filesystem::path& path, std::uint64_t offset = 0);
 
 }  // namespace clipsweep

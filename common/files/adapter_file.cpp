@@ -42,7 +42,7 @@ void WriteAdapterFile(const std::filesystem::path& path, const AdapterData& data
   file.Attribute("alpha", data.alpha);
   file.Attribute("beta", data.beta);
   file.Attribute("selected_epoch", data.selected_epoch);
-  file.Attribute("tuned_on", data.tuned_on);
+  WriteTunedOn(file, data.tuned_on);
   file.Attribute("select_samples", data.select_samples);
   file.Attribute("test_samples", data.test_samples);
   file.Attribute("test_top1", data.test_top1);
@@ -66,7 +66,7 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
   data.alpha = file.DoubleAttribute("alpha");
   data.beta = file.DoubleAttribute("beta");
   data.selected_epoch = file.IntAttribute("selected_epoch");
-  data.tuned_on = file.TextAttribute("tuned_on");
+  data.tuned_on = ReadTunedOn(file);
   data.select_samples = file.IntAttribute("select_samples");
   data.test_samples = file.IntAttribute("test_samples");
   data.test_top1 = file.IntAttribute("test_top1");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/files/provenance.h"
+#include "common/files/tuned_on.h"
 
 namespace clipsweep {
 
@@ -29,8 +30,8 @@ struct AdapterData {
   std::vector<float> text;                // [C, D] unit rows, or as learned
   std::vector<std::string> classes;       // [C]
   double alpha = 0, beta = 0;
-  std::int64_t selected_epoch = 0;   // 1-based; keys are those after this epoch
-  std::string tuned_on;              // "val", "test" or "none"
+  std::int64_t selected_epoch = 0;  // 1-based; keys are those after this epoch
+  TunedOn tuned_on = TunedOn::kNone;
   std::vector<EpochRecord> history;  // [epochs]
   std::int64_t test_samples = 0, test_top1 = 0, test_top5 = 0;
   std::int64_t before_top1 = 0, before_top5 = 0;  // of the untrained keys on test

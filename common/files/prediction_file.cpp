@@ -29,7 +29,7 @@ void Check(const H5Reader& file, const PredictionData& data) {
     const bool first = i % static_cast<std::size_t>(data.top) == 0;
     if (data.predicted[i] < 0 || data.predicted[i] >= classes || !std::isfinite(p) || p < 0 ||
         p > 1 || (!first && p > data.probability[i - 1])) {
-      file.Fail(fmt::format("prediction {} of image {} is none",
+      file.Fail(fmt::format("prediction {} of image {} is not a class or a probability",
                             i % static_cast<std::size_t>(data.top),
                             i / static_cast<std::size_t>(data.top)));
     }

@@ -96,7 +96,7 @@ bool IsUpToDate(const std::filesystem::path& path, const std::string& format,
                     path.string(), Printable(difference)));
   } catch (const Error& error) {
     if (if_present == IfPresent::kReuse || error.code() != ExitCode::kBadInput) throw;
-    LogInfo("{}; it will be made anew", error.what());
+    LogInfo("{}; it will be made again", error.what());
     return false;
   }
 }

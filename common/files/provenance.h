@@ -36,8 +36,8 @@ void RequireSameOnAllRanks(Comm& comm, const Provenance& made_from);
 // What to do with an output that is on disk already.
 enum class IfPresent {
   kReuse,           // keep it if made from the same input, refuse to touch it if not
-  kReplaceIfOther,  // keep it if made from the same input, make it anew if not
-  kRecompute,       // make it anew
+  kReplaceIfOther,  // keep it if made from the same input, make it again if not
+  kRecompute,       // make it again
 };
 
 // True: `path` has this format and provenance, its seal holds, and it is to be kept. False: it is

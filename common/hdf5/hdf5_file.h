@@ -44,8 +44,9 @@ FloatKind ParseFloatKind(std::string_view name);  // "f32" or "f16"; throws Usag
 std::string_view FloatKindName(FloatKind kind);
 
 namespace hdf5 {
+struct OpenFile;
 struct WriteState;
-}
+}  // namespace hdf5
 
 // Writes `path` by the commit protocol: to a temporary, sealed, fsynced, renamed by Commit(). A
 // failed write throws InputError naming the file and what the system said, and removes the
@@ -91,10 +92,12 @@ class H5Writer {
 
 enum class Seal {
   kCheck,
-  kCheckedBefore,  // by this process a moment ago
+  kCheckedBefore,  // whoever opened it, or will, checks it
+  kOfAPart,        // check; a part of unfinished work: it goes soon, so it is not kept open
 };
 
-// Opens a sealed file; the seal is checked first. Throws InputError naming the file and the part.
+// Opens a sealed file; the seal is checked first. Readers of one file share what open_files.h keeps
+// open. Throws InputError naming the file and the part.
 class H5Reader {
  public:
   explicit H5Reader(const std::filesystem::path& path, Seal seal = Seal::kCheck);
@@ -119,7 +122,7 @@ class H5Reader {
 
   const std::filesystem::path& path() const { return path_; }
   // SHA-256 of the sealed bytes: the identity of the file.
-  const std::string& seal() const { return seal_; }
+  const std::string& seal() const;
   [[noreturn]] void Fail(const std::string& what) const;
 
  private:
@@ -128,12 +131,15 @@ class H5Reader {
 
   void ReadScalar(const std::string& name, hid_t memory_type, void* value) const;
 
+  hid_t id() const;
+
   std::filesystem::path path_;
-  std::string seal_;
-  H5Id file_;
+  std::shared_ptr<const hdf5::OpenFile> file_;
 };
 
 // The SHA-256 in the user block after checking it against the bytes. Throws InputError.
 std::string CheckSeal(const std::filesystem::path& path);
+// The same, of a file that this process may have checked before.
+std::string SealOf(const std::filesystem::path& path);
 
 }  // namespace clipsweep

@@ -1,13 +1,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <fstream>
 
-#include "common/disk/atomic_file.h"
+#include "common/disk/plain_file.h"
 #include "common/disk/sha256.h"
 #include "common/hdf5/hdf5_file.h"
 #include "common/hdf5/hdf5_internal.h"
-#include "common/hdf5/hdf5_structure.h"
+#include "common/hdf5/open_files.h"
 #include "common/process/error.h"
 
 namespace clipsweep {
@@ -22,12 +21,9 @@ std::string Unpad(const char* data, std::size_t width) {
 }  // namespace
 
 std::string CheckSeal(const std::filesystem::path& path) {
-  RequireNoPipe(path);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw InputError(fmt::format("{}: cannot be opened; check the path", path.string()));
+  const PlainFile file(path);
   std::string block(kUserBlock, '\0');
-  in.read(block.data(), static_cast<std::streamsize>(block.size()));
-  if (in.gcount() != static_cast<std::streamsize>(kUserBlock) || !block.starts_with(kSealWord)) {
+  if (file.ReadAt(0, block.data(), block.size()) != kUserBlock || !block.starts_with(kSealWord)) {
     throw InputError(
         fmt::format("{}: not a clipsweep file (no seal at its start); make it with clipsweep or "
                     "its import script",
@@ -36,7 +32,7 @@ std::string CheckSeal(const std::filesystem::path& path) {
   const std::string written = block.substr(kSealWord.size(), 64);
   std::string expected = std::string(kSealWord) + written + "\n";
   expected.resize(kUserBlock, '\0');
-  if (block != expected || FileSha256(path, kUserBlock) != written) {
+  if (block != expected || Sha256Of(file, kUserBlock) != written) {
     throw InputError(fmt::format(
         "{}: damaged: its bytes do not match the SHA-256 it was sealed with; make it again",
         path.string()));
@@ -44,25 +40,27 @@ std::string CheckSeal(const std::filesystem::path& path) {
   return written;
 }
 
-H5Reader::H5Reader(const std::filesystem::path& path, Seal seal)
-    : path_(path), seal_(seal == Seal::kCheck ? CheckSeal(path) : "") {
-  if (seal == Seal::kCheckedBefore) RequireNoPipe(path);
-  hdf5::CheckStructure(path);
-  file_ = hdf5::OpenForReading(path);
-  if (!file_.ok()) Fail("HDF5 cannot open it; make it again");
+std::string SealOf(const std::filesystem::path& path) {
+  return hdf5::OpenOnce(path, Seal::kCheck)->seal;
 }
+
+H5Reader::H5Reader(const std::filesystem::path& path, Seal seal)
+    : path_(path), file_(hdf5::OpenOnce(path, seal)) {}
+
+const std::string& H5Reader::seal() const { return file_->seal; }
+hid_t H5Reader::id() const { return file_->id.get(); }
 
 void H5Reader::Fail(const std::string& what) const {
   throw InputError(fmt::format("{}: {}", path_.string(), what));
 }
 
 bool H5Reader::Has(const std::string& name) const {
-  return H5Lexists(file_.get(), name.c_str(), H5P_DEFAULT) > 0;
+  return H5Lexists(id(), name.c_str(), H5P_DEFAULT) > 0;
 }
 
 std::vector<hsize_t> H5Reader::Shape(const std::string& name) const {
   if (!Has(name)) Fail(fmt::format("has no '{}'; is it the kind of file this option wants?", name));
-  H5Id dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  H5Id dataset(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), H5Dclose);
   H5Id space(H5Dget_space(dataset.get()), H5Sclose);
   const int rank = H5Sget_simple_extent_ndims(space.get());
   if (!dataset.ok() || rank < 0) Fail(fmt::format("'{}' cannot be read", name));
@@ -85,7 +83,7 @@ std::vector<T> H5Reader::Read(const std::string& name, hid_t memory_type) const 
   const hsize_t count = hdf5::Elements(Shape(name));
   if (count > kMaxBytes / sizeof(T)) Fail(fmt::format("'{}' claims {} values", name, count));
   std::vector<T> values(count);
-  H5Id dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  H5Id dataset(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), H5Dclose);
   if (count > 0 &&
       H5Dread(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
     Fail(fmt::format("'{}' cannot be read as numbers of the expected type", name));
@@ -99,7 +97,7 @@ std::vector<float> H5Reader::Floats(const std::string& name) const {
 
 void H5Reader::FloatRows(const std::string& name, hsize_t first, hsize_t width,
                          std::span<float> rows) const {
-  H5Id dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  H5Id dataset(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), H5Dclose);
   H5Id in_file(H5Dget_space(dataset.get()), H5Sclose);
   const hsize_t start[] = {first, 0}, count[] = {rows.size() / width, width};
   H5Id in_memory(H5Screate_simple(2, count, nullptr), H5Sclose);
@@ -122,7 +120,7 @@ std::vector<std::int64_t> H5Reader::Int64s(const std::string& name) const {
 
 std::vector<std::string> H5Reader::Texts(const std::string& name) const {
   const hsize_t count = hdf5::Elements(Shape(name));
-  H5Id dataset(H5Dopen2(file_.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  H5Id dataset(H5Dopen2(id(), name.c_str(), H5P_DEFAULT), H5Dclose);
   H5Id type(H5Dget_type(dataset.get()), H5Tclose);
   if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) > 0) {
     Fail(fmt::format("'{}' is not fixed-width text", name));
@@ -141,12 +139,12 @@ std::vector<std::string> H5Reader::Texts(const std::string& name) const {
 }
 
 bool H5Reader::HasAttribute(const std::string& name) const {
-  return H5Aexists(file_.get(), name.c_str()) > 0;
+  return H5Aexists(id(), name.c_str()) > 0;
 }
 
 std::string H5Reader::TextAttribute(const std::string& name) const {
   if (!HasAttribute(name)) Fail(fmt::format("has no attribute '{}'", name));
-  H5Id attribute(H5Aopen(file_.get(), name.c_str(), H5P_DEFAULT), H5Aclose);
+  H5Id attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
   H5Id type(H5Aget_type(attribute.get()), H5Tclose);
   H5Id space(H5Aget_space(attribute.get()), H5Sclose);
   if (H5Sget_simple_extent_npoints(space.get()) != 1) {
@@ -164,7 +162,7 @@ std::string H5Reader::TextAttribute(const std::string& name) const {
 
 void H5Reader::ReadScalar(const std::string& name, hid_t memory_type, void* value) const {
   if (!HasAttribute(name)) Fail(fmt::format("has no attribute '{}'", name));
-  H5Id attribute(H5Aopen(file_.get(), name.c_str(), H5P_DEFAULT), H5Aclose);
+  H5Id attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
   H5Id space(H5Aget_space(attribute.get()), H5Sclose);
   if (H5Sget_simple_extent_npoints(space.get()) != 1 ||
       H5Aread(attribute.get(), memory_type, value) < 0) {
@@ -187,7 +185,7 @@ double H5Reader::DoubleAttribute(const std::string& name) const {
 std::vector<std::string> H5Reader::DatasetNames() const {
   std::vector<std::string> names;
   H5Literate(
-      file_.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
+      id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
       [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;
@@ -199,7 +197,7 @@ std::vector<std::string> H5Reader::DatasetNames() const {
 std::vector<std::string> H5Reader::AttributeNames() const {
   std::vector<std::string> names;
   H5Aiterate2(
-      file_.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
+      id(), H5_INDEX_NAME, H5_ITER_INC, nullptr,
       [](hid_t, const char* name, const H5A_info_t*, void* out) -> herr_t {
         static_cast<std::vector<std::string>*>(out)->emplace_back(name);
         return 0;

@@ -2,13 +2,10 @@
 
 #include <fmt/core.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
-#include <set>
-#include <tuple>
 
 #include "common/hdf5/hdf5_attributes.h"
 #include "common/hdf5/hdf5_internal.h"
@@ -243,14 +240,6 @@ H5Id OpenForReading(const std::filesystem::path& path) {
 }
 
 void CheckStructure(const std::filesystem::path& path) {
-  struct stat now {};
-  if (::stat(path.c_str(), &now) != 0)
-    throw InputError(fmt::format("{}: cannot be opened; check the path", path.string()));
-  using State = std::tuple<dev_t, ino_t, off_t, time_t, long, time_t, long>;
-  static std::set<State> sound;
-  const State state{now.st_dev,          now.st_ino,         now.st_size,        now.st_mtim.tv_sec,
-                    now.st_mtim.tv_nsec, now.st_ctim.tv_sec, now.st_ctim.tv_nsec};
-  if (sound.contains(state)) return;
   Quiet();  // in this process, not the child alone
   const ChildResult child = RunInChild(
       [&](const Send& send) {
@@ -279,7 +268,6 @@ void CheckStructure(const std::filesystem::path& path) {
         "try again",
         path.string(), kSilenceSeconds));
   }
-  sound.insert(state);
 }
 
 }  // namespace clipsweep::hdf5

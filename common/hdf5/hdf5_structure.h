@@ -18,7 +18,7 @@ H5Id OpenForReading(const std::filesystem::path& path);
 // stored in the file, whole, contiguous or in chunks with Fletcher-32; attributes of one number or
 // text. A child process opens every part that readers open, looks up every chunk and reads every
 // attribute, so that what crashes HDF5 or keeps it busy ends the child alone. No data is read.
-// Once for each state of a file in this process. What is no fault of the file (no process can be
+// What is no fault of the file (no process can be
 // started, a disk that does not answer) is an Error of another code than kBadInput: such a file is
 // not to be replaced.
 void CheckStructure(const std::filesystem::path& path);

@@ -1,12 +1,12 @@
 #include "extract/checkpoints/checkpoint.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
 
+#include "common/compute/tensors.h"
 #include "common/disk/sha256.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
@@ -55,7 +55,7 @@ std::optional<bool> ParseActivation(const std::string& text) {
   if (text == "gelu") return false;
   if (text == "auto") return std::nullopt;
   throw UsageError(
-      fmt::format("--activation: '{}' is none; use auto, quickgelu or gelu", Printable(text)));
+      fmt::format("--activation: '{}' is not one of auto, quickgelu, gelu", Printable(text)));
 }
 
 // "model-00001-of-00003.safetensors"; one of one is the whole model.

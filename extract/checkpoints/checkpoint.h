@@ -49,8 +49,6 @@ class Checkpoint {
   // The tensor as float32, its values checked to be finite. Throws InputError by name; of a
   // checkpoint with one encoder, for all tensors of the other.
   at::Tensor Take(const std::string& name) const;
-  // Gives back the memory of the weights once encoders are made; Take must not be called any more.
-  void Close() { weights_.reset(); }
 
  private:
   ModelConfig ReadConfig(const OpenedWeights& opened, const CheckpointOptions& options);

@@ -1,10 +1,10 @@
 #include "extract/checkpoints/hugging_face.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <set>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 

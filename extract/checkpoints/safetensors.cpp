@@ -1,11 +1,11 @@
 #include "extract/checkpoints/safetensors.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 #include <sys/mman.h>
 
 #include <cstring>
 
+#include "common/compute/tensors.h"
 #include "common/disk/plain_file.h"
 #include "common/process/error.h"
 #include "common/process/log.h"

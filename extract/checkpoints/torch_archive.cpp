@@ -1,10 +1,10 @@
 #include "extract/checkpoints/torch_archive.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 

@@ -63,7 +63,7 @@ Image DecodeImage(std::string_view bytes, const DecodeLimits& limits) {
   const char* kind = ImageKind(bytes);
   if (kind == nullptr) {
     const char* other = OtherKind(bytes);
-    throw ImageError(other == nullptr ? std::string("is none of JPEG, PNG, WebP, GIF, BMP, TIFF "
+    throw ImageError(other == nullptr ? std::string("is not one of JPEG, PNG, WebP, GIF, BMP, TIFF "
                                                     "and PNM")
                                       : fmt::format("is {}, which is not read", other));
   }

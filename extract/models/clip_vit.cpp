@@ -1,6 +1,5 @@
 #include "extract/models/clip_vit.h"
-
-#include <ATen/ATen.h>
+#include "common/compute/tensors.h"
 
 namespace clipsweep {
 

@@ -1,8 +1,8 @@
 #include "extract/models/encoder_models.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "extract/models/clip_resnet.h"
@@ -32,7 +32,7 @@ at::ScalarType ParsePrecision(const std::string& text) {
   if (text == "f32") return at::kFloat;
   if (text == "f16") return at::kHalf;
   if (text == "bf16") return at::kBFloat16;
-  throw UsageError(fmt::format("--precision: '{}' is none; use f32, f16 or bf16", Printable(text)));
+  throw UsageError(fmt::format("--precision: '{}' is not one of f32, f16, bf16", Printable(text)));
 }
 
 std::unique_ptr<ImageEncoder> MakeImageEncoder(const Checkpoint& checkpoint,

@@ -2,12 +2,23 @@
 
 #include <ATen/Context.h>
 
+#include <map>
+#include <tuple>
+
 #include "extract/checkpoints/model_folder.h"
 
 namespace clipsweep {
 
-std::unique_ptr<Checkpoint> OpenCheckpoint(const ModelOptions& options) {
-  return std::make_unique<Checkpoint>(FindModel(options.model), options);
+std::shared_ptr<const Checkpoint> OpenCheckpoint(const ModelOptions& options) {
+  using Key = std::tuple<std::filesystem::path, std::string, bool>;
+  static std::map<Key, std::weak_ptr<const Checkpoint>> held;
+  const Key key{FindModel(options.model), options.activation, options.trusted};
+  std::shared_ptr<const Checkpoint> checkpoint = held[key].lock();
+  if (checkpoint == nullptr) {
+    checkpoint = std::make_shared<const Checkpoint>(std::get<0>(key), options);
+    held[key] = checkpoint;
+  }
+  return checkpoint;
 }
 
 EncoderOptions MakeEncoderOptions(const ModelOptions& options, const Compute& compute) {

@@ -17,8 +17,9 @@ struct ModelOptions : CheckpointOptions {
   DecodeLimits decode;            // of the pictures it is given
 };
 
-// Finds, opens and checks it. Throws InputError and UsageError.
-std::unique_ptr<Checkpoint> OpenCheckpoint(const ModelOptions& options);
+// Finds, opens and checks it. While somebody holds a checkpoint, it is not opened again: whoever
+// runs several stages with a model holds it over all of them. Throws InputError and UsageError.
+std::shared_ptr<const Checkpoint> OpenCheckpoint(const ModelOptions& options);
 
 EncoderOptions MakeEncoderOptions(const ModelOptions& options, const Compute& compute);
 

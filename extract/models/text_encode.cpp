@@ -1,9 +1,8 @@
 #include "extract/models/text_encode.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 
+#include "common/compute/tensors.h"
 #include "common/process/log.h"
 
 namespace clipsweep {

@@ -1,6 +1,6 @@
 #include "extract/models/transformer.h"
+#include "common/compute/tensors.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 namespace clipsweep {

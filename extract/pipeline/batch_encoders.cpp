@@ -1,9 +1,8 @@
 #include "extract/pipeline/batch_encoders.h"
 
-#include <ATen/ATen.h>
-
 #include "common/compute/cuda_plugin.h"
 #include "common/compute/graph_runner.h"
+#include "common/compute/tensors.h"
 
 namespace clipsweep {
 namespace {

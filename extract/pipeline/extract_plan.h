@@ -17,7 +17,7 @@ namespace clipsweep {
 
 struct ExtractPlan {
   ImageList list;
-  std::unique_ptr<Checkpoint> checkpoint;
+  std::shared_ptr<const Checkpoint> checkpoint;
   Provenance made_from;
   std::int64_t width = 0;
   std::int64_t views = 1;  // of each image; the first is the plain one

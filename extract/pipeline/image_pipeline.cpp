@@ -1,6 +1,5 @@
 #include "extract/pipeline/image_pipeline.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 
@@ -11,10 +10,13 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/liveness.h"
 #include "common/process/signals.h"
@@ -25,27 +27,29 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMostWaitingShards = 8;  // finished but not received
 
-struct Buffer {
-  at::Tensor pixels;  // [B, n, n, 3] uint8
-  std::size_t shard = 0;
-  std::int64_t at = 0, count = 0;  // images [at, at + count) of the shard
-  std::int64_t claimed = 0;        // by decode threads
-  std::atomic<std::int64_t> undecoded{0};
-};
+// How often the calling thread looks for shards and results, and how often it tells of progress.
+constexpr auto kPoll = std::chrono::milliseconds(2), kTickEvery = std::chrono::milliseconds(100);
 
 struct ShardState {
+  ShardRange range;
   std::vector<float> features;
   std::vector<std::string> reasons;
   std::int64_t batches_left = 0;
 };
 
+struct Buffer {
+  at::Tensor pixels;  // [B, n, n, 3] uint8
+  ShardState* shard = nullptr;
+  std::int64_t at = 0, count = 0;  // images [at, at + count) of the shard
+  std::int64_t claimed = 0;        // by decode threads
+  std::atomic<std::int64_t> undecoded{0};
+};
+
 class Job {
  public:
   Job(const PipelineShape& shape, const ImagePipeline::Decode& decode,
-      const ImagePipeline::MakeEncoder& make_encoder, const std::vector<ShardRange>& shards)
-      : shape_(shape), decode_(decode), make_encoder_(make_encoder), ranges_(shards) {
-    states_.resize(shards.size());
-    for (const ShardRange& range : shards) batches_to_encode_ += Batches(range);
+      const ImagePipeline::MakeEncoder& make_encoder, ShardSource& source)
+      : shape_(shape), decode_(decode), make_encoder_(make_encoder), source_(source) {
     const int buffers = 2 * shape.encoders + 2;
     const auto options = at::TensorOptions().dtype(at::kByte).pinned_memory(shape.pinned);
     for (int i = 0; i < buffers; ++i) {
@@ -111,8 +115,8 @@ class Job {
         *place = filling_->claimed++;
         return filling_;
       }
-      if (next_shard_ == ranges_.size()) return nullptr;
-      if (!free_.empty() && finished_.size() < kMostWaitingShards) {
+      if (waiting_.empty() && over_) return nullptr;
+      if (!waiting_.empty() && !free_.empty() && finished_.size() < kMostWaitingShards) {
         StartBatch();
       } else {
         free_changed_.wait(lock);
@@ -122,8 +126,8 @@ class Job {
   }
 
   void StartBatch() {
-    const ShardRange& range = ranges_[next_shard_];
-    ShardState& state = states_[next_shard_];
+    ShardState& state = *waiting_.front();
+    const ShardRange& range = state.range;
     if (next_image_ == 0) {
       state.features.resize(static_cast<std::size_t>(range.count * shape_.width));
       state.reasons.resize(static_cast<std::size_t>(range.count));
@@ -131,7 +135,7 @@ class Job {
     }
     filling_ = free_.front();
     free_.pop_front();
-    filling_->shard = next_shard_;
+    filling_->shard = &state;
     filling_->at = next_image_;
     filling_->count = std::min(shape_.batch, range.count - next_image_);
     filling_->claimed = 0;
@@ -140,7 +144,7 @@ class Job {
     filling_->pixels.narrow(0, filling_->count, shape_.batch - filling_->count).zero_();
     next_image_ += filling_->count;
     if (next_image_ == range.count) {
-      ++next_shard_;
+      waiting_.pop_front();
       next_image_ = 0;
     }
     free_changed_.notify_all();  // the others take images of this batch
@@ -153,9 +157,9 @@ class Job {
       const auto begin = Clock::now();
       std::uint8_t* pixels = buffer->pixels.data_ptr<std::uint8_t>() + place * bytes;
       const std::int64_t in_shard = buffer->at + place;
-      std::string reason = decode_(ranges_[buffer->shard].first + in_shard, pixels);
+      std::string reason = decode_(buffer->shard->range.first + in_shard, pixels);
       if (!reason.empty()) std::memset(pixels, 0, static_cast<std::size_t>(bytes));
-      states_[buffer->shard].reasons[static_cast<std::size_t>(in_shard)] = std::move(reason);
+      buffer->shard->reasons[static_cast<std::size_t>(in_shard)] = std::move(reason);
       MadeProgress();
       decode_ns_ += (Clock::now() - begin).count();
       if (--buffer->undecoded > 0) continue;
@@ -174,16 +178,17 @@ class Job {
       {
         std::unique_lock lock(mutex_);
         const auto has_work = [&] {
-          return stop_ || !ready_.empty() || !flying.empty() || batches_to_encode_ == 0;
+          return stop_ || !ready_.empty() || !flying.empty() || IsAllEncoded();
         };
         ready_changed_.wait(lock, has_work);
         if (stop_) return;
         if (!ready_.empty() && static_cast<int>(flying.size()) < encoder->in_flight()) {
           buffer = ready_.front();
           ready_.pop_front();
-          if (--batches_to_encode_ == 0) ready_changed_.notify_all();
+          --batches_to_encode_;
+          if (IsAllEncoded()) ready_changed_.notify_all();
         } else if (flying.empty()) {
-          if (batches_to_encode_ == 0) return;
+          if (IsAllEncoded()) return;
           continue;
         }
       }
@@ -203,13 +208,13 @@ class Job {
 
   void Store(Buffer& buffer, const at::Tensor& features) {
     MadeProgress();
-    ShardState& state = states_[buffer.shard];
+    ShardState& state = *buffer.shard;
     std::copy_n(features.const_data_ptr<float>(), buffer.count * shape_.width,
                 state.features.data() + buffer.at * shape_.width);
     const std::lock_guard lock(mutex_);
     images_done_ += buffer.count;
     if (--state.batches_left == 0) {
-      finished_.push_back(buffer.shard);
+      finished_.push_back(&state);
       finished_changed_.notify_one();
     }
     free_.push_back(&buffer);
@@ -217,32 +222,58 @@ class Job {
   }
 
   void ReceiveAll(const ImagePipeline::Receive& receive, const ImagePipeline::Tick& tick) {
-    for (std::size_t received = 0; received < ranges_.size();) {
+    auto ticked = Clock::now();
+    for (;;) {
+      Feed();
       std::unique_lock lock(mutex_);
-      finished_changed_.wait_for(lock, std::chrono::milliseconds(100),
-                                 [&] { return stop_ || !finished_.empty(); });
+      if (over_ && shards_.empty()) return;
+      finished_changed_.wait_for(lock, kPoll, [&] { return stop_ || !finished_.empty(); });
       const bool stopped = stop_;
       const std::int64_t done = images_done_;
-      std::deque<std::size_t> finished;
+      std::deque<ShardState*> finished;
       finished.swap(finished_);
       free_changed_.notify_all();
       lock.unlock();
-      for (const std::size_t shard : finished) {
-        ShardState state = std::move(states_[shard]);
-        receive(ranges_[shard], std::move(state.features), std::move(state.reasons));
-        ++received;
+      for (ShardState* shard : finished) {
+        receive(shard->range, std::move(shard->features), std::move(shard->reasons));
+        shards_.remove_if([&](const ShardState& one) { return &one == shard; });
       }
       if (stopped) return;  // what was finished is received all the same
       ThrowIfInterrupted();
+      if (Clock::now() - ticked < kTickEvery && finished.empty()) continue;
+      ticked = Clock::now();
       tick(done);
     }
   }
 
+  // Takes shards from the source: not before the last one is begun, so that no rank holds what
+  // another could do.
+  void Feed() {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      const bool wanted = waiting_.empty() && !over_;
+      lock.unlock();
+      const std::optional<ShardRange> range = source_.Poll(wanted);
+      lock.lock();
+      if (range) {
+        waiting_.push_back(&shards_.emplace_back(ShardState{*range, {}, {}, 0}));
+        batches_to_encode_ += Batches(*range);
+      }
+      const bool was_over = std::exchange(over_, source_.is_over());
+      if (range || over_ != was_over) {
+        free_changed_.notify_all();
+        ready_changed_.notify_all();
+      }
+      if (!range) return;
+    }
+  }
+
+  bool IsAllEncoded() const { return over_ && batches_to_encode_ == 0; }
+
   const PipelineShape& shape_;
   const ImagePipeline::Decode& decode_;
   const ImagePipeline::MakeEncoder& make_encoder_;
-  const std::vector<ShardRange>& ranges_;
-  std::vector<ShardState> states_;
+  ShardSource& source_;
   std::vector<std::unique_ptr<Buffer>> buffers_;
 
   std::mutex mutex_;
@@ -251,18 +282,39 @@ class Job {
   std::exception_ptr failure_;
   std::deque<Buffer*> free_, ready_;
   Buffer* filling_ = nullptr;
-  std::size_t next_shard_ = 0;
-  std::int64_t next_image_ = 0;  // of next_shard_
+  std::list<ShardState> shards_;     // taken from the source and not yet received
+  std::deque<ShardState*> waiting_;  // not yet begun, but for the first
+  bool over_ = false;                // no more will come
+  std::int64_t next_image_ = 0;      // of the first that waits
   std::int64_t batches_to_encode_ = 0, images_done_ = 0;
-  std::deque<std::size_t> finished_;
+  std::deque<ShardState*> finished_;
   std::atomic<std::int64_t> decode_ns_{0}, encode_ns_{0};
+};
+
+class ListSource final : public ShardSource {
+ public:
+  explicit ListSource(const std::vector<ShardRange>& shards) : shards_(shards) {}
+  std::optional<ShardRange> Poll(bool) override {
+    return is_over() ? std::nullopt : std::optional(shards_[next_++]);
+  }
+  bool is_over() const override { return next_ == shards_.size(); }
+
+ private:
+  const std::vector<ShardRange>& shards_;
+  std::size_t next_ = 0;
 };
 
 }  // namespace
 
+PipelineTimes ImagePipeline::Run(ShardSource& source, const Receive& receive,
+                                 const Tick& tick) const {
+  return Job(shape_, decode_, make_encoder_, source).Run(receive, tick);
+}
+
 PipelineTimes ImagePipeline::Run(const std::vector<ShardRange>& shards, const Receive& receive,
                                  const Tick& tick) const {
-  return Job(shape_, decode_, make_encoder_, shards).Run(receive, tick);
+  ListSource source(shards);
+  return Run(source, receive, tick);
 }
 
 }  // namespace clipsweep

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,17 @@ class BatchEncoder {
 struct ShardRange {
   std::int64_t shard;  // its number, for the receiver
   std::int64_t first, count;
+};
+
+// Where shards come from while the pipeline runs. All calls are on its calling thread.
+class ShardSource {
+ public:
+  virtual ~ShardSource() = default;
+  // Every few milliseconds. `wanted`: the pipeline has none left to start; the next one where it is
+  // known already. Does not wait.
+  virtual std::optional<ShardRange> Poll(bool wanted) = 0;
+  // Whether there will be no more.
+  virtual bool is_over() const = 0;
 };
 
 struct PipelineShape {
@@ -57,6 +69,7 @@ class ImagePipeline {
 
   // `receive` and `tick` (about ten times a second) are called on the calling thread. The first
   // throw on any thread ends the run and is rethrown here; so is Interrupted.
+  PipelineTimes Run(ShardSource& source, const Receive& receive, const Tick& tick) const;
   PipelineTimes Run(const std::vector<ShardRange>& shards, const Receive& receive,
                     const Tick& tick) const;
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/comm/message.h"
 #include "common/compute/workers.h"
 #include "common/disk/sha256.h"
 #include "common/files/feature_file.h"
@@ -55,14 +56,19 @@ std::vector<PictureRecord> ReadRecords(const H5Reader& file, std::size_t count) 
 
 namespace {
 
-// Of a rank's part of the pictures: position, whether its content is another, new stamp.
-constexpr std::size_t kNewsWidth = 5;
+// A picture that is not as it was.
+struct News {
+  std::int64_t image;
+  bool changed;  // its content too
+  FileStamp stamp;
+};
 
-std::vector<std::int64_t> LookAgain(const ImageList& list, std::vector<PictureRecord>& records,
-                                    const Compute& compute, const Comm& comm) {
+// Of a rank's part of the pictures.
+std::vector<News> LookAgain(const ImageList& list, std::vector<PictureRecord>& records,
+                            const Compute& compute, const Comm& comm) {
   constexpr std::int64_t kPiece = 64;
   const auto pieces = ItemsOfRank((list.size() + kPiece - 1) / kPiece, comm);
-  std::vector<std::vector<std::int64_t>> news(pieces.size());
+  std::vector<std::vector<News>> news(pieces.size());
   WorkerPool(compute.workers)
       .Run(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t item, int) {
         const std::int64_t first = pieces[static_cast<std::size_t>(item)] * kPiece;
@@ -72,15 +78,12 @@ std::vector<std::int64_t> LookAgain(const ImageList& list, std::vector<PictureRe
         const auto changed = ChangedPictures(list, first, now);
         for (std::size_t i = 0; i < now.size(); ++i) {
           if (now[i].stamp == before[i].stamp && now[i].sha256 == before[i].sha256) continue;
-          const FileStamp& stamp = now[i].stamp;
           const std::int64_t image = first + static_cast<std::int64_t>(i);
-          auto& message = news[static_cast<std::size_t>(item)];
-          message.insert(message.end(),
-                         {image, std::ranges::find(changed, image) != changed.end() ? 1 : 0,
-                          stamp.size, stamp.written, stamp.changed});
+          news[static_cast<std::size_t>(item)].push_back(
+              {image, std::ranges::find(changed, image) != changed.end(), now[i].stamp});
         }
       });
-  std::vector<std::int64_t> all;
+  std::vector<News> all;
   for (const auto& part : news) all.insert(all.end(), part.begin(), part.end());
   return all;
 }
@@ -137,24 +140,23 @@ std::string CheckContent(const ImageList& list, const fs::path& features, bool k
                          const Compute& compute, Comm& comm) {
   std::vector<PictureRecord> records;
   std::string answer, seal;
-  std::vector<std::int64_t> news;
+  Message message;
   Agree(comm, [&] {
     const H5Reader file(features, Seal::kCheckedBefore);
     records = ReadRecords(file, static_cast<std::size_t>(list.size()));
     if (records.empty()) return;
     seal = file.seal();
-    news = LookAgain(list, records, compute, comm);
+    message.PutAll(std::span<const News>(LookAgain(list, records, compute, comm)));
   });
   std::vector<std::int64_t> changed;
   bool is_new = false;
-  for (const auto& from_rank : comm.Gather(news)) {
-    for (std::size_t at = 0; at < from_rank.size(); at += kNewsWidth) {
-      const std::int64_t image = from_rank[at];
-      if (from_rank[at + 1] != 0) changed.push_back(image);
-      FileStamp& stamp = records[static_cast<std::size_t>(image)].stamp;
-      const FileStamp now{from_rank[at + 2], from_rank[at + 3], from_rank[at + 4]};
-      is_new |= now != stamp;
-      stamp = now;
+  for (const std::string& from_rank : GatherMessages(comm, message)) {
+    if (from_rank.empty()) continue;
+    for (const News& one : MessageReader(from_rank).TakeAll<News>()) {
+      if (one.changed) changed.push_back(one.image);
+      FileStamp& stamp = records[static_cast<std::size_t>(one.image)].stamp;
+      is_new |= one.stamp != stamp;
+      stamp = one.stamp;
     }
   }
   if (comm.is_root()) {

@@ -1,10 +1,10 @@
 #include "extract/pipeline/picture_files.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 
+#include "common/compute/tensors.h"
 #include "common/data/folder_scan.h"
 #include "common/process/error.h"
 #include "common/process/log.h"

@@ -15,10 +15,32 @@
 #include "extract/pipeline/batch_encoders.h"
 
 namespace clipsweep {
+namespace {
+
+// The queue's shards, in views: those of an image one after another.
+class DealtShards final : public ShardSource {
+ public:
+  DealtShards(WorkQueue& queue, const ExtractPlan& plan) : queue_(queue), plan_(plan) {}
+
+  std::optional<ShardRange> Poll(bool wanted) override {
+    if (wanted || queue_.is_dealer()) queue_.Serve();
+    if (!wanted) return std::nullopt;
+    const std::optional<std::int64_t> shard = queue_.TryTake();
+    if (!shard) return std::nullopt;
+    return ShardRange{*shard, *shard * plan_.shard_images * plan_.views,
+                      plan_.ImagesIn(*shard) * plan_.views};
+  }
+  bool is_over() const override { return queue_.is_over(); }
+
+ private:
+  WorkQueue& queue_;
+  const ExtractPlan& plan_;
+};
+
+}  // namespace
 
 PipelineTimes ShardEncoder::Run(
-    const std::vector<std::int64_t>& shards,
-    const std::function<void(std::int64_t shard, const Shard&)>& receive,
+    WorkQueue& shards, const std::function<void(std::int64_t shard, const Shard&)>& receive,
     const std::function<void(std::int64_t)>& images_done) const {
   PipelineShape shape;
   shape.decoders = plan_.decode_workers > 0 ? plan_.decode_workers : compute_.workers;
@@ -27,12 +49,8 @@ PipelineTimes ShardEncoder::Run(
   shape.image_size = plan_.checkpoint->config().image_size;
   shape.width = plan_.width;
   shape.pinned = compute_.on_gpu();
-  // The pipeline's items are views: those of an image one after another.
   const std::int64_t views = plan_.views;
-  std::vector<ShardRange> ranges;
-  for (const std::int64_t shard : shards) {
-    ranges.push_back({shard, shard * plan_.shard_images * views, plan_.ImagesIn(shard) * views});
-  }
+  DealtShards source(shards, plan_);
   const ImagePipeline pipeline(
       shape,
       [&](std::int64_t item, std::uint8_t* pixels) {
@@ -40,7 +58,7 @@ PipelineTimes ShardEncoder::Run(
       },
       [&] { return MakeBatchEncoder(encoder_, compute_, shape); });
   return pipeline.Run(
-      ranges,
+      source,
       [&](const ShardRange& range, std::vector<float> features, std::vector<std::string> reasons) {
         receive(range.shard, Collect(range, std::move(features), std::move(reasons)));
       },

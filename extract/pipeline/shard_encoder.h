@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/comm/work_queue.h"
 #include "common/compute/device.h"
 #include "extract/models/encoder_models.h"
 #include "extract/pipeline/extract_plan.h"
@@ -22,10 +23,10 @@ class ShardEncoder {
   ShardEncoder(const ExtractPlan& plan, const ImageEncoder& encoder, const Compute& compute)
       : plan_(plan), encoder_(encoder), compute_(compute) {}
 
-  // Calls `receive` with each shard as it is finished and `images_done` now and then, both on the
-  // calling thread. Throws InputError naming the image that cannot be used (unless it may be
-  // skipped).
-  PipelineTimes Run(const std::vector<std::int64_t>& shards,
+  // Takes shards from the queue as it gets to them. Calls `receive` with each shard as it is
+  // finished and `images_done` now and then, both on the calling thread. Throws InputError naming
+  // the image that cannot be used (unless it may be skipped).
+  PipelineTimes Run(WorkQueue& shards,
                     const std::function<void(std::int64_t shard, const Shard&)>& receive,
                     const std::function<void(std::int64_t)>& images_done) const;
 

@@ -45,7 +45,7 @@ void ShardStore::Prepare(bool fresh) const {
   folder_.Make();
   for (const fs::path& path : folder_.Files()) {
     try {
-      const H5Reader file(path);
+      const H5Reader file(path, Seal::kOfAPart);
       CheckHeader(file, kShardFormat);
       const std::string difference = Difference(ReadProvenance(file), made_from_);
       if (!difference.empty()) {
@@ -98,7 +98,7 @@ void ShardStore::Write(std::int64_t shard, const Shard& content, std::int64_t wi
 std::optional<Shard> ShardStore::Read(std::int64_t shard, std::int64_t width,
                                       std::int64_t images) const {
   if (!fs::exists(PathOf(shard))) return std::nullopt;
-  const H5Reader file(PathOf(shard));
+  const H5Reader file(PathOf(shard), Seal::kOfAPart);
   Shard content;
   content.rows = file.Int64s("rows");
   content.features = file.Floats("features");

@@ -1,9 +1,8 @@
 #include "finetune/methods/adapter_classifier.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 
+#include "common/compute/tensors.h"
 #include "sweep/math/affinity.h"
 
 namespace clipsweep {

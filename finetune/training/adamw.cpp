@@ -1,6 +1,5 @@
 #include "finetune/training/adamw.h"
-
-#include <ATen/ATen.h>
+#include "common/compute/tensors.h"
 
 #include <cmath>
 #include <numbers>

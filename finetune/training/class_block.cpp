@@ -1,11 +1,11 @@
 #include "finetune/training/class_block.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <sstream>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 
@@ -24,7 +24,9 @@ constexpr std::pair<const char*, bool Learn::*> kLearnable[] = {{"keys", &Learn:
 std::string Learn::Names() const {
   std::string names;
   for (const auto& [name, member] : kLearnable) {
-    if (this->*member) names += (names.empty() ? "" : ",") + std::string(name);
+    if (!(this->*member)) continue;
+    if (!names.empty()) names += ",";
+    names += name;
   }
   return names;
 }
@@ -38,7 +40,7 @@ Learn ParseLearn(const std::string& names) {
                                      [&](const auto& entry) { return word == entry.first; });
     if (found == std::end(kLearnable)) {
       throw UsageError(
-          fmt::format("--learn: '{}' is none; use some of keys,alpha,beta,text", Printable(word)));
+          fmt::format("--learn: '{}' is not one of keys,alpha,beta,text", Printable(word)));
     }
     learn.*found->second = true;
   }

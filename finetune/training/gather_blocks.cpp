@@ -1,9 +1,9 @@
 // What is learned lies in blocks of classes, dealt to ranks; here they come together in class
 // order.
-#include <ATen/ATen.h>
 
 #include <algorithm>
 
+#include "common/compute/tensors.h"
 #include "finetune/training/trainer.h"
 
 namespace clipsweep {
@@ -11,7 +11,7 @@ namespace clipsweep {
 void Trainer::GatherBlocks(const std::function<at::Tensor(const ClassBlock&)>& of,
                            std::int64_t most_rows,
                            const std::function<void(std::size_t block, const float* rows)>& use) {
-  const std::int64_t values = most_rows * problem_.width;
+  const std::int64_t values = most_rows * cache_model_.width;
   std::vector<float> mine(static_cast<std::size_t>(values));
   std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
   // One round a block of each rank, so that no rank holds more than size() padded blocks at a time.
@@ -29,7 +29,7 @@ void Trainer::GatherBlocks(const std::function<at::Tensor(const ClassBlock&)>& o
 }
 
 std::vector<float> Trainer::GatherKeys() {
-  const std::int64_t d = problem_.width;
+  const std::int64_t d = cache_model_.width;
   std::vector<float> keys;
   keys.reserve(train_rows_.size() * static_cast<std::size_t>(d));
   GatherBlocks([](const ClassBlock& block) { return block.keys(); }, MostClasses() * slots_,
@@ -48,7 +48,7 @@ std::vector<float> Trainer::GatherText() {
   GatherBlocks([](const ClassBlock& block) { return block.text(); }, MostClasses(),
                [&](std::size_t b, const float* rows) {
                  const std::int64_t count = bounds_[b + 1] - bounds_[b];
-                 text.insert(text.end(), rows, rows + count * problem_.width);
+                 text.insert(text.end(), rows, rows + count * cache_model_.width);
                });
   return text;
 }

@@ -1,12 +1,12 @@
 #include "finetune/training/train_state.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 
@@ -35,7 +35,7 @@ void ReadBlock(const H5Reader& file, std::int64_t number, ClassBlock& block) {
   for (auto& [name, tensor] : block.State()) {
     const std::vector<float> values = file.Floats(DatasetName(number, name));
     if (static_cast<std::int64_t>(values.size()) != tensor.numel()) {
-      file.Fail(fmt::format("block {} has another size; --fresh begins anew", number));
+      file.Fail(fmt::format("block {} has another size; --fresh starts over", number));
     }
     tensor.copy_(at::from_blob(const_cast<float*>(values.data()), tensor.sizes(), at::kFloat));
   }
@@ -82,7 +82,7 @@ struct StateFile {
 };
 
 StateFile ReadState(const std::filesystem::path& path, const Provenance& made_from) {
-  const H5Reader file(path);
+  const H5Reader file(path, Seal::kOfAPart);
   CheckHeader(file, kTrainStateFormat);
   if (const auto difference = Difference(ReadProvenance(file), made_from); !difference.empty()) {
     file.Fail(fmt::format("is of another training ({}); --fresh removes it", difference));
@@ -93,7 +93,7 @@ StateFile ReadState(const std::filesystem::path& path, const Provenance& made_fr
   const auto integers = file.Int64s("integers");
   const auto numbers = file.Doubles("numbers");
   if (integers.size() != Integers({}, 0).size() || numbers.size() != Numbers({}, {}).size()) {
-    file.Fail("is of another version; --fresh begins anew");
+    file.Fail("is of another version; --fresh starts over");
   }
   TrainState& s = out.state;
   s.epoch = integers[0];
@@ -113,7 +113,7 @@ StateFile ReadState(const std::filesystem::path& path, const Provenance& made_fr
 
 bool IsOfOther(const std::filesystem::path& path, const Provenance& made_from) {
   try {
-    return !Difference(ReadProvenance(H5Reader(path)), made_from).empty();
+    return !Difference(ReadProvenance(H5Reader(path, Seal::kOfAPart)), made_from).empty();
   } catch (const Error& error) {
     if (error.code() != ExitCode::kBadInput) throw;
     return true;
@@ -137,7 +137,7 @@ StateStore::StateStore(const std::filesystem::path& out, const Provenance& made_
         there = 0;
       } else if (!options.resume) {
         throw InputError(fmt::format(
-            "{}: holds an interrupted training; --resume takes it up, --fresh begins anew",
+            "{}: holds an interrupted training; --resume takes it up, --fresh starts over",
             folder_.string()));
       }
     }
@@ -159,7 +159,7 @@ std::optional<TrainState> StateStore::Load(Trainer& trainer) {
     if (saved.state.best_epoch > 0) trainer.KeepBest();  // makes room for the best keys
     auto blocks = trainer.OwnBlocks();
     for (std::int64_t rank = 0; rank < saved.parts && !blocks.empty(); ++rank) {
-      const H5Reader file(PartPath(saved.generation, rank));
+      const H5Reader file(PartPath(saved.generation, rank), Seal::kOfAPart);
       CheckHeader(file, kTrainPartFormat);
       std::erase_if(blocks, [&](const auto& own) {
         const auto state = own.second->State();
@@ -169,7 +169,7 @@ std::optional<TrainState> StateStore::Load(Trainer& trainer) {
       });
     }
     if (!blocks.empty()) {
-      throw InputError(fmt::format("{}: lacks block {}; --fresh begins anew", folder_.string(),
+      throw InputError(fmt::format("{}: lacks block {}; --fresh starts over", folder_.string(),
                                    blocks.front().first));
     }
     trainer.SetScalars(saved.scalars);  // KeepBest has set the best point

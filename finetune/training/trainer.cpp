@@ -1,11 +1,10 @@
 #include "finetune/training/trainer.h"
 
-#include <ATen/ATen.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/signals.h"
 
@@ -30,22 +29,22 @@ std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes) {
   return bounds;
 }
 
-Trainer::Trainer(const Problem& problem,
+Trainer::Trainer(const CacheModel& cache_model,
                  const std::vector<std::vector<std::int64_t>>& rows_by_class, double alpha,
                  double beta, const Compute& compute, Comm& comm, Learn learn)
-    : problem_(problem),
+    : cache_model_(cache_model),
       rows_by_class_(rows_by_class),
       compute_(compute),
       comm_(comm),
       pool_(compute.on_gpu() ? 1 : compute.workers, WorkerPool::Signals::kIgnore),
-      bounds_(ClassBlockBounds(problem.classes)),
+      bounds_(ClassBlockBounds(cache_model.classes)),
       learn_(learn),
       alpha_{alpha},
       beta_{beta},
       best_alpha_(alpha),
       best_beta_(beta) {
   const at::Device device(compute.device);
-  const std::int64_t d = problem.width;
+  const std::int64_t d = cache_model.width;
   for (std::size_t c = 0; c < rows_by_class_.size(); ++c) {
     slots_ = std::max(slots_, static_cast<std::int64_t>(rows_by_class_[c].size()));
     for (const std::int64_t row : rows_by_class_[c]) {
@@ -53,7 +52,7 @@ Trainer::Trainer(const Problem& problem,
       train_labels_.push_back(static_cast<std::int32_t>(c));
     }
   }
-  SetSamples(problem.keys);
+  SetSamples(cache_model.keys);
   for (const std::int64_t b : ItemsOfRank(static_cast<std::int64_t>(bounds_.size()) - 1, comm)) {
     const std::int64_t first = bounds_[static_cast<std::size_t>(b)];
     const std::int64_t count = bounds_[static_cast<std::size_t>(b) + 1] - first;
@@ -62,20 +61,20 @@ Trainer::Trainer(const Problem& problem,
       const auto& rows = rows_by_class_[static_cast<std::size_t>(first + c)];
       for (std::size_t s = 0; s < rows.size(); ++s) {
         const auto slot = static_cast<std::int64_t>(s);
-        std::copy_n(problem.keys.data() + rows[s] * d, d,
+        std::copy_n(cache_model.keys.data() + rows[s] * d, d,
                     keys.mutable_data_ptr<float>() + (c * slots_ + slot) * d);
         weight.mutable_data_ptr<float>()[c * slots_ + slot] = 1.0f;
       }
     }
-    const at::Tensor text = HostTensor(problem.text.data() + first * d, count, d).clone();
+    const at::Tensor text = HostTensor(cache_model.text.data() + first * d, count, d).clone();
     blocks_.emplace_back(keys.to(device), weight.to(device), text.to(device), first, alpha, beta,
                          learn);
   }
-  if (!learn.text && samples() * problem.classes <= kMostTextLogits) KeepTextLogits();
+  if (!learn.text && samples() * cache_model.classes <= kMostTextLogits) KeepTextLogits();
 }
 
 void Trainer::SetSamples(const std::vector<float>& rows) {
-  const std::int64_t d = problem_.width;
+  const std::int64_t d = cache_model_.width;
   at::Tensor features = at::empty({samples(), d});
   for (std::int64_t i = 0; i < samples(); ++i) {
     const std::int64_t row = train_rows_[static_cast<std::size_t>(i)];
@@ -251,7 +250,7 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
     const std::int64_t first = item % chunks * kEvaluateRows;
     const std::int64_t rows = std::min(kEvaluateRows, count - first);
     const at::Tensor f =
-        HostTensor(queries.features.data() + first * problem_.width, rows, problem_.width);
+        HostTensor(queries.features.data() + first * cache_model_.width, rows, cache_model_.width);
     const at::Tensor z = block.Logits(f.to(features_.device())).cpu();
     logits[static_cast<std::size_t>(item)] = z;
     for (std::int64_t i = 0; i < rows; ++i) {

@@ -25,9 +25,10 @@ std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes);
 
 class Trainer {
  public:
-  // rows_by_class: rows of problem.keys that start as keys and are trained on.
-  Trainer(const Problem& problem, const std::vector<std::vector<std::int64_t>>& rows_by_class,
-          double alpha, double beta, const Compute& compute, Comm& comm, Learn learn = {});
+  // rows_by_class: rows of cache_model.keys that start as keys and are trained on.
+  Trainer(const CacheModel& cache_model,
+          const std::vector<std::vector<std::int64_t>>& rows_by_class, double alpha, double beta,
+          const Compute& compute, Comm& comm, Learn learn = {});
 
   std::int64_t samples() const { return static_cast<std::int64_t>(train_rows_.size()); }
 
@@ -67,7 +68,7 @@ class Trainer {
   // Of this rank: (number, block).
   std::vector<std::pair<std::int64_t, ClassBlock*>> OwnBlocks();
 
-  // Row of problem.keys that each key of GatherKeys started from, and its class.
+  // Row of cache_model.keys that each key of GatherKeys started from, and its class.
   const std::vector<std::int64_t>& key_rows() const { return train_rows_; }
   const std::vector<std::int32_t>& key_classes() const { return train_labels_; }
 
@@ -85,7 +86,7 @@ class Trainer {
   void GatherBlocks(const std::function<at::Tensor(const ClassBlock&)>& of, std::int64_t most_rows,
                     const std::function<void(std::size_t block, const float* rows)>& use);
 
-  const Problem& problem_;
+  const CacheModel& cache_model_;
   std::vector<std::vector<std::int64_t>> rows_by_class_;
   Compute compute_;
   Comm& comm_;

@@ -4,10 +4,10 @@
 #include <span>
 
 #include "common/process/log.h"
+#include "launch/commands/all_commands.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/options.h"
 #include "launch/experiment/plan.h"
-#include "launch/options/command.h"
 
 namespace clipsweep {
 namespace {

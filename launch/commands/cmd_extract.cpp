@@ -1,12 +1,11 @@
 #include <fmt/core.h>
 
-#include <boost/optional.hpp>
-
 #include "common/files/feature_file.h"
 #include "common/process/error.h"
 #include "extract/extract_job.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
+#include "launch/options/stage_options.h"
 
 namespace clipsweep {
 namespace {
@@ -29,31 +28,19 @@ class ExtractCommand final : public Command {
         ("out", OutputPath(&out_, SealedOutput("feature file", kFeatureFormat))->required(), "feature file to write")
         ("list", InputPath(&list_), "take only these images: lines of path or path<TAB>class")
         ("classnames", InputPath(&classnames_), "fix the classes and their order to those of this file")
-        ("views", Default(&config_.views), "of each image: the plain one and augmented ones (random crop and flip, seeded by --seed), for finetune")
-        ("batch", Optional(&batch_), "images per encoder call; 8 on a CPU, 128 on a GPU")
-        ("workers", Default(&config_.decode_workers), "threads that read and decode images; 0: as --threads")
-        ("dtype", Default(&dtype_), "how features are stored: f32 or f16")
         ("fresh", Switch(&fresh_), "replace an output made otherwise");
     // clang-format on
-    bad_images_.Add(options);
+    stage_.Add(options, "batch");
   }
 
   void Prepare(const CommonOptions& common) override {
+    static_cast<ExtractSettings&>(config_) = stage_.Take();
     config_.seed = static_cast<std::uint64_t>(common.seed);
-    if (batch_) {
-      if (*batch_ < 1 || *batch_ > kMostBatch) {
-        throw UsageError(fmt::format("--batch: {} is not in 1..{}", *batch_, kMostBatch));
-      }
-      config_.batch = *batch_;
-    }
     config_.images = images_;
     config_.out = out_;
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     config_.list = list_;
     config_.classnames = classnames_;
-    config_.dtype = ParseFloatKind(dtype_);
-    config_.skip_bad_images = bad_images_.skip();
-    config_.max_bad = bad_images_.most();
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -96,10 +83,9 @@ class ExtractCommand final : public Command {
 
  private:
   bool fresh_ = false;
-  boost::optional<std::int64_t> batch_;
-  BadImageOptions bad_images_;
+  ExtractStageOptions stage_;
   ExtractConfig config_;
-  std::string images_, out_, list_, classnames_, dtype_ = "f32";
+  std::string images_, out_, list_, classnames_;
 };
 
 }  // namespace

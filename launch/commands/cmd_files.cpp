@@ -9,8 +9,8 @@
 #include "common/process/log.h"
 #include "extract/checkpoints/checkpoint.h"
 #include "extract/repair_job.h"
+#include "launch/commands/all_commands.h"
 #include "launch/commands/verify_file.h"
-#include "launch/options/command.h"
 #include "launch/options/path_options.h"
 
 namespace clipsweep {
@@ -203,7 +203,7 @@ class InspectCommand final : public Command {
 
   CommandOutput InspectModel() {
     model_.model = target_;
-    const std::unique_ptr<Checkpoint> opened = OpenCheckpoint(model_);
+    const auto opened = OpenCheckpoint(model_);
     const Checkpoint& checkpoint = *opened;
     const ModelConfig& config = checkpoint.config();
     CommandOutput output;

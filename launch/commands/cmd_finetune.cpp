@@ -4,8 +4,9 @@
 
 #include "common/process/error.h"
 #include "finetune/finetune_job.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
+#include "launch/options/stage_options.h"
 
 namespace clipsweep {
 namespace {
@@ -33,20 +34,13 @@ class FinetuneCommand final : public Command {
         ("sweep", InputPath(&sweep_), "take alpha and beta from this sweep's cell instead")
         ("shots", Default(&config_.shots), "keys per class, 0 for all")
         ("subset-seed", Default(&config_.subset_seed), "which keys, when fewer than all")
-        ("epochs", Default(&config_.epochs), "passes over the samples")
-        ("batch", Default(&config_.batch), "samples per step; the last, smaller one is kept")
-        ("lr", Default(&config_.lr), "learning rate, cosine to 0")
-        ("eps", Default(&config_.eps), "AdamW's epsilon")
-        ("weight-decay", Default(&config_.weight_decay), "AdamW's weight decay")
-        ("select", Default(&select_), "whose keys are kept: last epoch, best on val, or best on test (labelled)")
         ("val", InputPath(&val_), "validation features, for --select val")
-        ("patience", Default(&config_.patience), "stop after so many epochs without a better one; 0: never")
-        ("learn", Default(&learn_), "what is trained: some of keys,alpha,beta,text")
         ("out", OutputPath(&out_, SealedOutput("adapter file", kAdapterFormat))->required(), "adapter file to write")
         ("resume", Switch(&config_.resume), "go on with the training that an interruption left in OUT.parts")
-        ("save-every", Default(&save_every_), "seconds between savings, at the ends of epochs; 0: none")
         ("fresh", Switch(&fresh_), "replace an output made otherwise, drop what was saved");
     // clang-format on
+    stage_.Add(options);
+    save_every_.Add(options, "seconds between savings, at the ends of epochs; 0: none");
     AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kOverlap, AllowOption::kByPosition},
                     &config_.allowed);
   }
@@ -59,12 +53,8 @@ class FinetuneCommand final : public Command {
     config_.val = val_;
     config_.out = out_;
     if (fresh_) config_.if_present = IfPresent::kRecompute;
-    config_.select = ParseSelect(select_);
-    config_.learn = ParseLearn(learn_);
-    if (!(save_every_ >= 0 && save_every_ <= 86400)) {
-      throw UsageError(fmt::format("--save-every: {} is not in 0..86400", save_every_));
-    }
-    config_.save_every = std::chrono::milliseconds(std::llround(save_every_ * 1000));
+    static_cast<TrainSettings&>(config_) = stage_.Take(Select::kLast);
+    save_every_.Take(config_.save_every);
     if (fresh_ && config_.resume)
       throw UsageError("--resume: contradicts --fresh; give one of them");
     config_.seed = common.seed;
@@ -99,7 +89,7 @@ class FinetuneCommand final : public Command {
     }
     output.json = {
         {"out", out_},
-        {"tuned_on", result.tuned_on},
+        {"tuned_on", TunedOnName(result.tuned_on)},
         {"alpha", result.alpha},
         {"beta", result.beta},
         {"keys", result.keys},
@@ -120,8 +110,9 @@ class FinetuneCommand final : public Command {
  private:
   bool fresh_ = false;
   FinetuneConfig config_;
-  std::string cache_, features_, text_, sweep_, val_, out_, select_ = "last", learn_ = "keys";
-  double save_every_ = 10;
+  std::string cache_, features_, text_, sweep_, val_, out_;
+  SaveEveryOption save_every_{10};
+  TrainStageOptions stage_{"last"};
 };
 
 }  // namespace

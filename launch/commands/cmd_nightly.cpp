@@ -4,9 +4,9 @@
 #include <cstdlib>
 
 #include "common/process/error.h"
+#include "launch/commands/all_commands.h"
 #include "launch/experiment/options.h"
 #include "launch/nightly/night.h"
-#include "launch/options/command.h"
 #include "launch/options/path_options.h"
 
 namespace clipsweep {

@@ -1,7 +1,7 @@
 // zeroshot and tip: one point of the grid.
 #include <fmt/core.h>
 
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 #include "sweep/sweep_job.h"
 

@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
-#include <bit>
-
+#include "common/comm/message.h"
 #include "common/disk/text_output.h"
 #include "common/files/made_alike.h"
 #include "common/process/error.h"
@@ -10,7 +9,7 @@
 #include "extract/extract_job.h"
 #include "extract/pipeline/picture_files.h"
 #include "finetune/methods/adapter_classifier.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 #include "launch/pages/markup.h"
 
@@ -48,7 +47,7 @@ class PredictCommand final : public Command {
     if (top_ < 1) throw UsageError(fmt::format("--top: {} is not 1 or more", top_));
     if (on_bad_ != "fail" && on_bad_ != "skip") {
       throw UsageError(
-          fmt::format("--on-bad-image: '{}' is none; use fail or skip", Printable(on_bad_)));
+          fmt::format("--on-bad-image: '{}' is not one of fail, skip", Printable(on_bad_)));
     }
   }
 
@@ -97,7 +96,6 @@ class PredictCommand final : public Command {
         {{"adapter", adapter_path_, adapter_.made_from}, {"model", checkpoint->path(), making}},
         allowed_));
     encoder_ = MakeImageEncoder(*checkpoint, MakeEncoderOptions(model_, compute));
-    checkpoint->Close();
   }
 
   void Classify(const std::vector<ShardRange>& mine, const Compute& compute, const Comm& comm) {
@@ -120,39 +118,19 @@ class PredictCommand final : public Command {
 
   // Rank 0 gets what the others found.
   void Collect(const std::vector<ShardRange>& mine, Comm& comm) {
-    std::vector<std::int64_t> message;  // first, count; a picture: classes, (class, probability)..
-    std::string reasons;
+    Message message;
     for (const ShardRange& range : mine) {
-      message.insert(message.end(), {range.first, range.count});
       for (std::int64_t i = range.first; i < range.first + range.count; ++i) {
-        const auto& answer = answers_[static_cast<std::size_t>(i)];
-        message.push_back(static_cast<std::int64_t>(answer.size()));
-        for (const Prediction& p : answer) {
-          message.insert(message.end(),
-                         {p.class_index, std::bit_cast<std::int64_t>(p.probability)});
-        }
-        // Why a picture was left out, as characters.
-        const std::string& reason = reasons_[static_cast<std::size_t>(i)];
-        message.push_back(static_cast<std::int64_t>(reason.size()));
-        message.insert(message.end(), reason.begin(), reason.end());
+        message.Put(i);
+        message.PutAll(std::span<const Prediction>(answers_[static_cast<std::size_t>(i)]));
+        message.PutText(reasons_[static_cast<std::size_t>(i)]);
       }
     }
-    for (const auto& from_rank : comm.Gather(message)) {
-      auto at = from_rank.begin();
-      const auto take = [&] { return *at++; };
-      while (at != from_rank.end()) {
-        const std::int64_t first = take(), count = take();
-        for (std::int64_t i = first; i < first + count; ++i) {
-          auto& answer = answers_[static_cast<std::size_t>(i)];
-          answer.resize(static_cast<std::size_t>(take()));
-          for (Prediction& p : answer) {
-            p.class_index = take();
-            p.probability = std::bit_cast<double>(take());
-          }
-          std::string& reason = reasons_[static_cast<std::size_t>(i)];
-          reason.resize(static_cast<std::size_t>(take()));
-          for (char& c : reason) c = static_cast<char>(take());
-        }
+    for (const std::string& from_rank : GatherMessages(comm, message)) {
+      for (MessageReader reader(from_rank); !reader.done();) {
+        const auto i = static_cast<std::size_t>(reader.Take<std::int64_t>());
+        answers_.at(i) = reader.TakeAll<Prediction>();
+        reasons_.at(i) = reader.TakeText();
       }
     }
   }
@@ -182,7 +160,7 @@ class PredictCommand final : public Command {
     }
     if (!csv_.empty()) WriteTextOutput(csv_, csv);
     output.json = {{"adapter", adapter_path_},
-                   {"tuned_on", adapter_.tuned_on},
+                   {"tuned_on", TunedOnName(adapter_.tuned_on)},
                    {"predictions", predictions},
                    {"skipped", skipped},
                    {"image_warnings", NotesJson(image_warnings_)}};

@@ -5,7 +5,7 @@
 #include "common/disk/text_output.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 #include "launch/report/page.h"
 

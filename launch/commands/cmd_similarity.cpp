@@ -6,7 +6,7 @@
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "extract/similarity.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 #include "launch/pages/similarity_page.h"
 

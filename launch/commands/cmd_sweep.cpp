@@ -1,13 +1,13 @@
 #include <fmt/core.h>
 
-#include <cmath>
 #include <map>
 
 #include "common/data/statistics.h"
 #include "common/disk/text_output.h"
 #include "common/process/error.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
+#include "launch/options/stage_options.h"
 #include "launch/pages/sweep_report.h"
 #include "sweep/sweep_file.h"
 
@@ -33,30 +33,28 @@ class SweepCommand final : public Command {
         ("adapter", InputPath(&adapter_), "trained keys (and text) of finetune instead of a cache")
         ("features", InputPath(&features_)->required(), "test features")
         ("text", InputPath(&text_)->required(), "text weights")
-        ("alpha", Optional(&config_.alpha), "grid lo:hi:step, hi not included")
-        ("beta", Optional(&config_.beta), "grid lo:hi:step, hi not included")
-        ("grid", Optional(&config_.grid), "'official': the 200 x 20 points of the official code, with --dataset")
-        ("dataset", Optional(&config_.dataset), "of --grid official: imagenet, caltech101, dtd, ...")
-        ("tune-on", InputPath(&config_.tune_on),
+        ("tune-on", InputPath(&tune_on_),
          "features that choose alpha and beta; 'split' holds out min(shots, 4) images a class of the cache "
          "(seeded by --seed, keys of no subset); 'test' chooses on the test features and says so everywhere")
         ("shots", Optional(&shots_), "keys per class, as in 1,5,16; all when not given")
         ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
         ("subset-file", InputPath(&subset_files_)->composing(),
          "instead of seeds: keys listed by class in a JSON or TSV file; give it once a subset")
-        ("partition", Default(&partition_), "how ranks divide the work: samples, grid, or classes (each rank holds the keys of some classes)")
         ("out", OutputPath(&out_, SealedOutput("sweep file", kSweepFormat))->required(), "sweep file to write")
         ("csv", OutputPath(&csv_, TextOutputOf("table of a sweep", "shots,subset_seed,alpha,beta,")), "also write every grid point as CSV")
         ("html", OutputPath(&html_, PageOutput()), "also write heat maps of the grid as a page")
         ("resume", Switch(&config_.resume), "take up the blocks that an interrupted sweep saved in OUT.parts")
-        ("save-every", Default(&save_every_), "seconds between savings of finished blocks; 0: save none")
         ("fresh", Switch(&fresh_), "replace an output made otherwise, drop saved blocks");
     // clang-format on
+    stage_.Add(options);
+    save_every_.Add(options, "seconds between savings of finished blocks; 0: save none");
     AddAllowOptions(options, {AllowOption::kMixed, AllowOption::kOverlap, AllowOption::kByPosition},
                     &config_.allowed);
   }
 
   void Prepare(const CommonOptions& common) override {
+    static_cast<SweepSettings&>(config_) = stage_.Take();
+    config_.tune = ParseTuneOn(tune_on_);
     config_.split_seed = static_cast<std::uint64_t>(common.seed);
     config_.subset_files.assign(subset_files_.begin(), subset_files_.end());
     if (!subset_files_.empty() && seeds_ != "1") {
@@ -72,13 +70,9 @@ class SweepCommand final : public Command {
     if (fresh_) config_.if_present = IfPresent::kRecompute;
     if (!shots_.empty()) config_.shots = ParseIntegers(shots_, "--shots", 1);
     config_.seeds = ParseIntegers(seeds_, "--subset-seeds", 0);
-    if (!(save_every_ >= 0 && save_every_ <= 86400)) {
-      throw UsageError(fmt::format("--save-every: {} is not in 0..86400", save_every_));
-    }
+    save_every_.Take(config_.save_every);
     if (fresh_ && config_.resume)
       throw UsageError("--resume: contradicts --fresh; give one of them");
-    config_.save_every = std::chrono::milliseconds(std::llround(save_every_ * 1000));
-    config_.partition = ParsePartition(partition_);
   }
 
   CommandOutput Run(const CommandContext& context) override {
@@ -87,10 +81,10 @@ class SweepCommand final : public Command {
       if (context.comm.is_root()) WriteReports();
     });
     CommandOutput output;
-    output.text =
-        fmt::format("{}: {} grid points, tuned on {}{}\nzero-shot: {}\n", out_, result.points,
-                    result.tuned_on, result.reused_output ? "; up to date already" : "",
-                    CountsText(result.test_samples, result.zero_shot.top1, result.zero_shot.top5));
+    output.text = fmt::format(
+        "{}: {} grid points, tuned on {}{}\nzero-shot: {}\n", out_, result.points,
+        TunedOnName(result.tuned_on), result.reused_output ? "; up to date already" : "",
+        CountsText(result.test_samples, result.zero_shot.top1, result.zero_shot.top5));
     Json cells = Json::array();
     for (const SweepCell& cell : result.cells) {
       output.text +=
@@ -134,7 +128,7 @@ class SweepCommand final : public Command {
     }
     const SweepCell& last = result.cells.back();
     output.json = {{"out", out_},
-                   {"tuned_on", result.tuned_on},
+                   {"tuned_on", TunedOnName(result.tuned_on)},
                    {"grid_points", result.points},
                    {"up_to_date", result.reused_output},
                    {"resumed_items", result.resumed_items},
@@ -145,11 +139,11 @@ class SweepCommand final : public Command {
                    {"test", CountsJson(result.test_samples, last.test.top1,
                                        last.test.top5)},  // of the last cell
                    {"sha256", result.sha256}};
-    const bool own = config_.tune_on == "split" || config_.tune_on == "test";
-    NoteSkipped(context, {cache_, features_, own ? "" : config_.tune_on}, output);
+    const std::string tune = config_.tune.features.string();
+    NoteSkipped(context, {cache_, features_, tune}, output);
     NoteOddities(context, result.oddities, output);
-    NoteClassesWithoutImages(context, cache_.empty() ? adapter_ : cache_,
-                             {features_, own ? "" : config_.tune_on}, output);
+    NoteClassesWithoutImages(context, cache_.empty() ? adapter_ : cache_, {features_, tune},
+                             output);
     return output;
   }
 
@@ -186,10 +180,10 @@ class SweepCommand final : public Command {
   }
 
   bool fresh_ = false;
-  double save_every_ = 30;
+  SaveEveryOption save_every_{30};
+  SweepStageOptions stage_;
   SweepConfig config_;
-  std::string cache_, adapter_, features_, text_, out_, csv_, html_, shots_, seeds_ = "1",
-                                                                             partition_ = "samples";
+  std::string cache_, adapter_, features_, tune_on_, text_, out_, csv_, html_, shots_, seeds_ = "1";
   std::vector<std::string> subset_files_;
 };
 

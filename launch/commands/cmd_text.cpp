@@ -2,7 +2,7 @@
 
 #include "common/files/text_file.h"
 #include "extract/text_job.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 
 namespace clipsweep {

@@ -4,7 +4,7 @@
 #include "common/disk/text_input.h"
 #include "common/process/error.h"
 #include "extract/text/tokenizer.h"
-#include "launch/options/command.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 
 namespace clipsweep {

@@ -9,6 +9,7 @@
 #include "common/files/provenance.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
+#include "launch/commands/all_commands.h"
 #include "launch/options/config_file.h"
 #include "launch/options/home_folder.h"
 

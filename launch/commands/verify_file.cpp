@@ -22,7 +22,7 @@
 #include "launch/records/json_file.h"
 #include "launch/report/check_results.h"
 #include "sweep/engine/block_store.h"
-#include "sweep/sweep_job.h"
+#include "sweep/sweep_file.h"
 
 namespace clipsweep {
 namespace {
@@ -56,7 +56,7 @@ const std::map<std::string, std::function<void(const fs::path&)>>& Readers() {
   static const std::map<std::string, std::function<void(const fs::path&)>> readers = {
       {kFeatureFormat, VerifyFeatures},
       {kTextFormat, [](const fs::path& path) { ReadTextFile(path); }},
-      {kSweepFormat, [](const fs::path& path) { ReadSweepFile(path); }},
+      {kSweepFormat, [](const fs::path& path) { ReadSweepData(path); }},
       {kAdapterFormat, [](const fs::path& path) { ReadAdapterFile(path); }},
       {kPredictionFormat, [](const fs::path& path) { ReadPredictionFile(path); }},
       {kShardFormat, VerifyPart},

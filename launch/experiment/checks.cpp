@@ -26,20 +26,16 @@ namespace fs = std::filesystem;
 
 void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
   Agree(comm, [&] {
-    if (config.tune != "val" && config.tune != "test") {
+    ReadGrid(config.sweep);
+    CheckTrainSettings(config.training);
+    const Select of_tune = config.tune_on_test() ? Select::kTest : Select::kVal;
+    if (config.training.select != Select::kLast && config.training.select != of_tune) {
       throw UsageError(
-          fmt::format("--tune: '{}' is none; use val or test", Printable(config.tune)));
+          fmt::format("--select {0}: chooses the epoch on other images than --tune "
+                      "does; give --tune {0} too",
+                      SelectName(config.training.select)));
     }
-    ParseAxis(config.alpha, "--alpha");
-    ParseAxis(config.beta, "--beta");
-    FinetuneConfig training;
-    training.epochs = config.epochs;
-    training.batch = config.batch;
-    training.lr = config.lr;
-    CheckFinetuneNumbers(training);
-    if (config.views < 1 || config.views > kMostViews) {
-      throw UsageError(fmt::format("--views: {} is not in 1..{}", config.views, kMostViews));
-    }
+    CheckExtractSettings(config.extract);
     ReadTemplates(config.templates);
     for (const std::string& spec : config.compare_templates) {
       try {
@@ -54,11 +50,17 @@ void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
   });
 }
 
-void CheckModel(const ExperimentConfig& config, const Compute& compute) {
-  const auto checkpoint = OpenCheckpoint(config.model);
+std::shared_ptr<const Checkpoint> CheckModel(const ExperimentConfig& config,
+                                             const Compute& compute) {
+  std::shared_ptr<const Checkpoint> checkpoint = OpenCheckpoint(config.model);
   const EncoderOptions options = MakeEncoderOptions(config.model, compute);
-  MakeImageEncoder(*checkpoint, options);
-  const ClipText text(*checkpoint, options);
+  const auto is_there = [&](const char* name) { return fs::exists(config.run / name); };
+  const bool encoded = is_there("train.h5") && is_there("test.h5") && is_there("text.h5");
+  if (config.fresh.everything || !config.fresh.names.empty() || !encoded) {
+    MakeImageEncoder(*checkpoint, options);
+    const ClipText text(*checkpoint, options);
+  }
+  return checkpoint;
 }
 
 void CheckPictures(const ExperimentConfig& config, const fs::path& images, const fs::path& list) {
@@ -80,9 +82,11 @@ void CheckPictures(const ExperimentConfig& config, const fs::path& images, const
     }
     if (wrong.empty()) continue;
     ++bad;
-    if (config.skip_bad_images && (config.max_bad < 0 || bad <= config.max_bad)) continue;
+    if (config.extract.skip_bad_images &&
+        (config.extract.max_bad < 0 || bad <= config.extract.max_bad))
+      continue;
     throw InputError(fmt::format("{}: cannot be read: {}; {}", Printable(path.string()), wrong,
-                                 config.skip_bad_images
+                                 config.extract.skip_bad_images
                                      ? "raise --max-bad, or mend the images"
                                      : "mend or remove it, or give --on-bad-image skip"));
   }

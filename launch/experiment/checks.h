@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 
 #include "common/comm/comm.h"
 #include "common/compute/device.h"
@@ -12,8 +13,11 @@ namespace clipsweep {
 // Throws before anything runs when the options or the files they name would fail later. Collective.
 void CheckExperiment(const ExperimentConfig& config, Comm& comm);
 
-// Opens the checkpoint and makes both encoders. Throws InputError, UsageError.
-void CheckModel(const ExperimentConfig& config, const Compute& compute);
+// Opens the checkpoint; where a stage will need them, makes both encoders, which looks at every
+// weight. Whoever holds what it returns keeps the stages from opening the checkpoint again. Throws
+// InputError, UsageError.
+std::shared_ptr<const Checkpoint> CheckModel(const ExperimentConfig& config,
+                                             const Compute& compute);
 
 // Throws InputError naming the first of the list's pictures that cannot be opened, unless such
 // pictures may be left out. `list`: empty for the whole folder.

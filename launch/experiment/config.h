@@ -1,15 +1,19 @@
 // What an experiment is asked to do and what it gives.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/data/left_out.h"
 #include "common/files/prediction_file.h"
 #include "common/files/shared_pictures.h"
+#include "common/files/tuned_on.h"
+#include "extract/extract_job.h"
 #include "extract/models/model_options.h"
 #include "finetune/finetune_job.h"
 #include "sweep/sweep_job.h"
@@ -22,6 +26,9 @@ struct Fresh {
   std::vector<std::string> names;
 };
 
+// What chooses alpha, beta and epoch; on test it is labelled so.
+enum class Tune { kVal, kTest };
+
 struct ExperimentConfig {
   std::string title;  // of the data set, for the report; may be empty
   ModelOptions model;
@@ -33,19 +40,19 @@ struct ExperimentConfig {
   std::vector<std::string> compare_templates = {"imagenet-1", "imagenet-7", "imagenet-80"};
   std::vector<std::int64_t> shots = {1, 5, 16};
   std::vector<std::int64_t> seeds = {1, 2, 3, 4, 5};
-  std::string alpha = "0.5:2.5:0.02", beta = "3:7:0.1";
-  std::string tune = "val";  // "val", or "test" (labelled)
-  std::int64_t views = 1;    // of the training images
-  bool skip_bad_images = false;
-  std::int64_t max_bad = -1;  // of each folder
-  std::int64_t epochs = 20, batch = 256;
-  double lr = 1e-3;
+  Tune tune = Tune::kVal;
+  ExtractSettings extract;  // views: of the training images alone; max_bad: of each folder
+  SweepSettings sweep;
+  TrainSettings training;
+  // Between savings of a sweep's blocks and at the ends of a training's epochs; none: as they have
+  // it.
+  std::optional<std::chrono::milliseconds> save_every;
   std::int64_t seed = 1;
   std::filesystem::path run;  // folder
   Fresh fresh;                // make this anew
   Allowed allowed;            // of pictures that are in two of train, val and test
 
-  bool tune_on_test() const { return tune == "test"; }
+  bool tune_on_test() const { return tune == Tune::kTest; }
 };
 
 // Accuracies of one method at one shot count over the distinct subsets, as fractions of 1.
@@ -89,7 +96,7 @@ struct ExperimentResult {
   std::int64_t test_samples = 0, classes = 0;
   std::int64_t most_keys = 0;               // this many shots are all keys, whatever the seed
   std::map<std::string, LeftOut> left_out;  // of the image folders, by split: "train"
-  std::string tuned_on;
+  TunedOn tuned_on = TunedOn::kVal;
   std::map<std::string, Duplicates> duplicates;  // feature file -> the same picture more than once
   Oddities oddities;  // of what the sweep, the trainings and the evaluations stand on
   std::vector<std::filesystem::path> files;  // what the stages made, in that order

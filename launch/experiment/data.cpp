@@ -43,8 +43,8 @@ std::string Lines(const ImageList& list, const fs::path& source) {
 }
 
 // Parts `all` into what is kept as keys and what chooses alpha, beta and epoch.
-void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::path& lists,
-             ExperimentData& data) {
+void HoldOutVal(const ExperimentConfig& config, const ImageList& all, const fs::path& lists,
+                ExperimentData& data) {
   std::vector<std::vector<std::size_t>> rows(all.classes.size());
   for (std::size_t i = 0; i < all.paths.size(); ++i) {
     rows[static_cast<std::size_t>(all.labels[i])].push_back(i);
@@ -54,7 +54,7 @@ void HoldOut(const ExperimentConfig& config, const ImageList& all, const fs::pat
   std::int64_t most_left = 0;
   for (std::size_t c = 0; c < rows.size(); ++c) {
     const auto held =
-        static_cast<std::size_t>(HeldOut(static_cast<std::int64_t>(rows[c].size()), shots));
+        static_cast<std::size_t>(HeldOutOfClass(static_cast<std::int64_t>(rows[c].size()), shots));
     if (held == 0) {
       throw InputError(fmt::format(
           "{}: class '{}' has {} training image(s), none can be held out to choose alpha and beta; "
@@ -112,7 +112,7 @@ ExperimentData FromFolders(const ExperimentConfig& config, const fs::path& lists
     data.files[data.classnames] = lines;
   }
   if (config.val.empty() && !config.tune_on_test()) {
-    HoldOut(config, train, lists, data);
+    HoldOutVal(config, train, lists, data);
     data.left_out = train.left_out;
   }
   return data;
@@ -158,7 +158,7 @@ ExperimentData FromSplit(const ExperimentConfig& config, const fs::path& lists) 
     data.train = part("train");
     if (!config.tune_on_test()) data.val = part("val");
   } else {
-    HoldOut(config, split.List(config.images, "train"), lists, data);
+    HoldOutVal(config, split.List(config.images, "train"), lists, data);
   }
   return data;
 }

@@ -52,6 +52,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   ExperimentData data;
   ExperimentResult result;
   std::vector<Stage> stages;
+  std::shared_ptr<const Checkpoint> model;  // held over all stages
   Agree(comm, [&] {
     data = ReadExperimentData(config);
     if (!data.train.list.empty()) result.left_out["train"] = data.left_out;
@@ -59,9 +60,11 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
       for (const std::string& line : data.left_out.Lines()) {
         LogWarning("{}: {}", Printable(config.train.string()), line);
       }
-      CheckModel(config, compute);
+      model = CheckModel(config, compute);
       CheckKept(config, data, compute);  // before new lists replace those that they were made with
       data.Write();
+    } else {
+      model = OpenCheckpoint(config.model);
     }
     stages = MakeStages(config, data, compute, result);
   });

@@ -11,6 +11,7 @@
 #include "common/disk/atomic_file.h"
 #include "common/disk/output_lock.h"
 #include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/results.h"
 #include "launch/options/home_folder.h"
@@ -30,8 +31,8 @@ std::string Table(const ExperimentResult& result, std::size_t seeds) {
       "{} classes, {} test images; alpha, beta and epoch chosen on {}; mean ± 95 % over {} subset "
       "seeds\n\n"
       "{:<14} {:<14} {:>6}   {:<15}  {:<15}\n",
-      result.classes, result.test_samples, result.tuned_on, seeds, "method", "templates", "shots",
-      "top-1 %", "top-5 %");
+      result.classes, result.test_samples, TunedOnName(result.tuned_on), seeds, "method",
+      "templates", "shots", "top-1 %", "top-5 %");
   for (const MethodRow& row : result.rows) {
     text += fmt::format("{:<14} {:<14} {:>6}   {}  {}\n", row.method, row.templates, row.shots,
                         Percent(Summarize(row.top1)), Percent(Summarize(row.top5)));
@@ -44,6 +45,12 @@ std::vector<std::string> Parts(const std::string& list) {
   std::istringstream words(list);
   for (std::string word; std::getline(words, word, ',');) parts.push_back(word);
   return parts;
+}
+
+Tune ParseTune(const std::string& name) {
+  if (name == "val") return Tune::kVal;
+  if (name == "test") return Tune::kTest;
+  throw UsageError(fmt::format("--tune: '{}' is not one of val, test", Printable(name)));
 }
 
 // "all", "none" and what switches take in a configuration; else names.
@@ -75,25 +82,28 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("compare-templates", Default(&compare_), "zero-shot is also measured with these; none for no others")
       ("shots", Default(&shots_), "keys per class, as in 1,5,16")
       ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
-      ("alpha", Default(&config_.alpha), "grid lo:hi:step, hi not included")
-      ("beta", Default(&config_.beta), "grid lo:hi:step, hi not included")
-      ("tune", Default(&config_.tune), "what chooses alpha, beta and epoch: val, or test (labelled)")
-      ("views", Default(&config_.views), "augmented views of the training images, 1 for none")
-      ("epochs", Default(&config_.epochs), "of Tip-Adapter-F")
-      ("batch", Default(&config_.batch), "of Tip-Adapter-F")
-      ("lr", Default(&config_.lr), "of Tip-Adapter-F")
-      ("fresh", Default(&fresh_)->implicit_value("all", "all"), "make everything anew; or only these stages or files, as in train,sweep, and what stands on them")
+      ("tune", Default(&tune_), "what chooses alpha, beta and epoch: val, or test (labelled)")
+      ("fresh", Default(&fresh_)->implicit_value("all", "all"), "make everything again; or only these stages or files, as in train,sweep, and what stands on them")
       ("run", RunFolder(&run_)->required(), "folder for every file of the run; up-to-date ones are kept");
   // clang-format on
   AddAllowOptions(options, {AllowOption::kOverlap}, &config_.allowed);
-  bad_images_.Add(options);
+  extract_.Add(options, "extract-batch");
+  sweep_.Add(options);
+  training_.Add(options);
+  save_every_.Add(options,
+                  "seconds between savings of what a sweep or a training has done; 0: none");
 }
 
 ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   if (run_.empty()) throw UsageError("--run: is empty; name a folder");
   ExperimentConfig config = config_;
-  config.skip_bad_images = bad_images_.skip();
-  config.max_bad = bad_images_.most();
+  config.tune = ParseTune(tune_);
+  config.extract = extract_.Take();
+  config.sweep = sweep_.Take();
+  config.training = training_.Take(config.tune_on_test() ? Select::kTest : Select::kVal);
+  std::chrono::milliseconds every{-1};
+  save_every_.Take(every);
+  if (every.count() >= 0) config.save_every = every;
   config.train = train_;
   config.val = val_;
   config.test = test_;

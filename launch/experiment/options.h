@@ -5,6 +5,7 @@
 
 #include "launch/experiment/config.h"
 #include "launch/options/command.h"
+#include "launch/options/stage_options.h"
 
 namespace clipsweep {
 
@@ -16,10 +17,13 @@ class ExperimentOptions {
 
  private:
   ExperimentConfig config_;
-  BadImageOptions bad_images_;
+  ExtractStageOptions extract_;
+  SweepStageOptions sweep_{"0.5:2.5:0.02", "3:7:0.1"};
+  TrainStageOptions training_{""};
+  SaveEveryOption save_every_;
   std::string train_, val_, test_, images_, split_, classnames_, run_,
       shots_ = "1,5,16", seeds_ = "1:6", compare_ = "imagenet-1,imagenet-7,imagenet-80",
-      fresh_ = "none";
+      fresh_ = "none", tune_ = "val";
 };
 
 // Runs the experiment; on rank 0 writes results.json, table.txt and run.json and fills the output.

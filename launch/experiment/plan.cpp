@@ -79,7 +79,7 @@ PlannedStage PlanAlone(const Stage& stage, const std::vector<PlannedStage>& befo
 
 // A run ends at the first stage that refuses; extractions further on are looked at all the same,
 // so that all that would refuse are known at once.
-PlannedStage Plan(const Stage& stage, const std::vector<PlannedStage>& before) {
+PlannedStage PlanStage(const Stage& stage, const std::vector<PlannedStage>& before) {
   const auto refused = std::find_if(before.begin(), before.end(), [](const PlannedStage& earlier) {
     return earlier.what == What::kRefuses;
   });
@@ -121,7 +121,7 @@ std::vector<PlannedStage> PlanStages(const ExperimentConfig& config, const Exper
   std::vector<PlannedStage> plan;
   ExperimentResult unused;
   for (const Stage& stage : MakeStages(config, data, compute, unused)) {
-    if (stage.name.starts_with(only)) plan.push_back(Plan(stage, plan));
+    if (stage.name.starts_with(only)) plan.push_back(PlanStage(stage, plan));
   }
   return plan;
 }
@@ -142,7 +142,7 @@ std::string Refusals(const std::vector<PlannedStage>& plan) {
   std::string text = Printable(fmt::format("{}", fmt::join(refused, "; ")));
   if (is_there) {
     text +=
-        fmt::format("; give --fresh {} to make that and what stands on it anew, or another --run",
+        fmt::format("; give --fresh {} to make that and what stands on it again, or another --run",
                     fmt::join(names, ","));
   }
   return text;
@@ -173,7 +173,7 @@ std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const C
     if (!comm.is_root()) return;
     RefuseLocked(config.run / "results.json");
     ExperimentData data = ReadExperimentData(config);
-    CheckModel(config, compute);
+    const auto model = CheckModel(config, compute);
     const TemporaryLists lists(data);
     CheckPictures(config, data.train.images, data.train.list);
     if (!config.tune_on_test()) CheckPictures(config, data.val.images, data.val.list);

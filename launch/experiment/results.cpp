@@ -150,7 +150,7 @@ void CheckResults(const fs::path& path, const Json& json) {
     fail("'class_folders' does not fit 'class_names'");
   check_counts("class_samples", json.at("class_samples"));
   for (const Json& shots : json.at("config").at("shots")) {
-    if (shots.get<std::int64_t>() < 1) fail(fmt::format("{} shots are none", shots.dump()));
+    if (shots.get<std::int64_t>() < 1) fail(fmt::format("{} shots are too few", shots.dump()));
   }
   for (const Json& row : json.at("rows")) {
     if (row.at("shots").get<std::int64_t>() < 0) fail("a row has less than 0 shots");
@@ -176,7 +176,7 @@ void CheckResults(const fs::path& path, const Json& json) {
     for (const Json& pair : done.at("confusions")) {
       if (pair.at(0).get<std::uint64_t>() >= classes ||
           pair.at(1).get<std::uint64_t>() >= classes) {
-        fail("'confusions' names a class that is none");
+        fail("'confusions' names a class that is not there");
       }
     }
   }
@@ -211,6 +211,34 @@ Json RowsJson(const ExperimentResult& result) {
   return rows;
 }
 
+// What a reader compares runs by; of what is rarely set, what differs from its default.
+Json ConfigJson(const ExperimentConfig& config) {
+  const SweepGrid grid = ReadGrid(config.sweep);
+  Json json = {{"templates", TemplatesLabel(config.templates)},
+               {"shots", config.shots},
+               {"subset_seeds", config.seeds},
+               {"alpha", grid.alpha_text},
+               {"beta", grid.beta_text},
+               {"views", config.extract.views},
+               {"epochs", config.training.epochs},
+               {"batch", config.training.batch},
+               {"lr", config.training.lr},
+               {"seed", config.seed}};
+  const auto note = [&](const char* name, const auto& value, const auto& usual) {
+    if (value != usual) json[name] = value;
+  };
+  const ExtractSettings extract;
+  note("extract_batch", config.extract.batch, extract.batch);
+  note("dtype", FloatKindName(config.extract.dtype), FloatKindName(extract.dtype));
+  const TrainSettings training;
+  note("eps", config.training.eps, training.eps);
+  note("weight_decay", config.training.weight_decay, training.weight_decay);
+  note("patience", config.training.patience, training.patience);
+  note("learn", config.training.learn.Names(), training.learn.Names());
+  if (config.training.select == Select::kLast) json["select"] = SelectName(Select::kLast);
+  return json;
+}
+
 Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result) {
   const TextSet text = ReadTextFile(config.run / "text.h5");
   Json evaluations = Json::array();
@@ -221,18 +249,8 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
                {"sha256", ""},  // its place; WriteResults seals
                {"program_version", kVersion},
                {"title", config.title},
-               {"tuned_on", result.tuned_on},
-               {"config",
-                {{"templates", TemplatesLabel(config.templates)},
-                 {"shots", config.shots},
-                 {"subset_seeds", config.seeds},
-                 {"alpha", config.alpha},
-                 {"beta", config.beta},
-                 {"views", config.views},
-                 {"epochs", config.epochs},
-                 {"batch", config.batch},
-                 {"lr", config.lr},
-                 {"seed", config.seed}}},
+               {"tuned_on", TunedOnName(result.tuned_on)},
+               {"config", ConfigJson(config)},
                {"classes", result.classes},
                {"class_names", text.classnames},
                {"class_folders", text.classes},

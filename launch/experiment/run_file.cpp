@@ -39,7 +39,7 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
   try {
     run = ReadRunFile(path);
   } catch (const Error& error) {
-    LogWarning("{}; it is begun anew", error.what());
+    LogWarning("{}; it is started over", error.what());
   }
   Json before = run.contains("stages") ? run["stages"] : Json::object();
   if (!before.is_object()) before = Json::object();

@@ -109,10 +109,9 @@ void StageTable::AddExtract(const std::string& split, const ExperimentData::Spli
   job.list = source.list;
   job.classnames = data_.classnames;
   job.out = File(split + ".h5");
-  if (split == "train") job.views = config_.views;
+  static_cast<ExtractSettings&>(job) = config_.extract;
+  if (split != "train") job.views = 1;
   job.seed = static_cast<std::uint64_t>(config_.seed);
-  job.skip_bad_images = config_.skip_bad_images;
-  job.max_bad = config_.max_bad;
   Stage stage;
   stage.name = "extract " + split;
   stage.unit = "images";
@@ -155,9 +154,10 @@ void StageTable::AddSweep() {
   job.features = File("test.h5");
   job.text = File("text.h5");
   job.out = File("sweep.h5");
-  job.alpha = config_.alpha;
-  job.beta = config_.beta;
-  job.tune_on = config_.tune_on_test() ? "test" : File("val.h5").string();
+  static_cast<SweepSettings&>(job) = config_.sweep;
+  job.save_every = config_.save_every.value_or(job.save_every);
+  job.tune =
+      config_.tune_on_test() ? TuneOn{TunedOn::kTest, {}} : TuneOn{TunedOn::kVal, File("val.h5")};
   job.shots = config_.shots;
   job.seeds = config_.seeds;
   job.allowed = config_.allowed;
@@ -192,12 +192,11 @@ void StageTable::AddFinetune(std::int64_t shots, std::int64_t seed) {
   job.sweep = File("sweep.h5");
   job.shots = shots;
   job.subset_seed = seed;
-  job.epochs = config_.epochs;
-  job.batch = config_.batch;
-  job.lr = config_.lr;
+  static_cast<TrainSettings&>(job) = config_.training;
+  job.save_every = config_.save_every.value_or(job.save_every);
   job.seed = config_.seed;
-  job.select = config_.tune_on_test() ? Select::kTest : Select::kVal;
-  if (!config_.tune_on_test()) job.val = File("val.h5");
+  job.count_zero_shot = false;  // evaluations count it
+  if (job.select == Select::kVal) job.val = File("val.h5");
   job.out = AdapterFile(shots, seed);
   job.allowed = config_.allowed;
   Stage stage;

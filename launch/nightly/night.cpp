@@ -37,9 +37,9 @@ constexpr const char* kFolderPrefix = "night-";
 constexpr const char* kMark = ".clipsweep-night";  // in folders that retention may remove
 
 // The part of a night that rank 0 does.
-class Record {
+class NightRecord {
  public:
-  explicit Record(const NightConfig& config)
+  explicit NightRecord(const NightConfig& config)
       : config_(config), lock_(config.history), history_(config.history) {}
 
   // Rows for what went wrong since, then this night's.
@@ -232,11 +232,11 @@ NightOutcome RunNight(const NightConfig& config, const CommandContext& context) 
   NightConfig whole = config;
   if (whole.history.empty()) whole.history = config.experiment.run / "history.sqlite";
   ExperimentConfig experiment = config.experiment;
-  std::unique_ptr<Record> record;
+  std::unique_ptr<NightRecord> record;
   std::string folder;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
-    record = std::make_unique<Record>(whole);
+    record = std::make_unique<NightRecord>(whole);
     folder = config.reuse ? "reused" : MakeFolder(config.experiment.run, night.started);
   });
   experiment.run /= BroadcastString(comm, folder);

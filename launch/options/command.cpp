@@ -13,18 +13,6 @@
 
 namespace clipsweep {
 
-std::vector<std::unique_ptr<Command>> AllCommands() {
-  std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make :
-       {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
-        MakeFinetuneCommand, MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand,
-        MakeReportCommand, MakeNightlyCommand, MakeVerifyCommand, MakeInspectCommand,
-        MakeTokenizeCommand}) {
-    commands.push_back(make());
-  }
-  return commands;
-}
-
 Json NotesJson(const NoteCounts& counts) {
   Json json = Json::object();
   for (std::size_t kind = 0; kind < counts.size(); ++kind) {
@@ -53,8 +41,9 @@ std::string CountsText(std::int64_t samples, std::int64_t top1, std::int64_t top
                      percent(top5));
 }
 
-std::string TunedLabel(const std::string& tuned_on) {
-  return tuned_on == "none" ? "" : fmt::format(" (tuned on {})", tuned_on);
+std::string TunedLabel(TunedOn tuned_on) {
+  if (tuned_on == TunedOn::kNone) return "";
+  return fmt::format(" (tuned on {})", TunedOnName(tuned_on));
 }
 
 void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target) {
@@ -98,8 +87,7 @@ void BadImageOptions::Add(boost::program_options::options_description& options) 
 
 bool BadImageOptions::skip() const {
   if (on_bad == "fail" || on_bad == "skip") return on_bad == "skip";
-  throw UsageError(
-      fmt::format("--on-bad-image: '{}' is none; use fail or skip", Printable(on_bad)));
+  throw UsageError(fmt::format("--on-bad-image: '{}' is not one of fail, skip", Printable(on_bad)));
 }
 
 std::int64_t BadImageOptions::most() const {

@@ -12,6 +12,7 @@
 #include "common/compute/device.h"
 #include "common/data/left_out.h"
 #include "common/files/oddities.h"
+#include "common/files/tuned_on.h"
 #include "common/process/error.h"
 #include "extract/models/model_options.h"
 #include "extract/pipeline/image_notes.h"
@@ -66,24 +67,6 @@ class Command {
   virtual void Prepare(const CommonOptions&) {}
   virtual CommandOutput Run(const CommandContext& context) = 0;
 };
-
-// The table that dispatch, help and tests iterate over, in the order of a typical run.
-std::vector<std::unique_ptr<Command>> AllCommands();
-
-std::unique_ptr<Command> MakeExtractCommand();
-std::unique_ptr<Command> MakeTextCommand();
-std::unique_ptr<Command> MakeZeroshotCommand();
-std::unique_ptr<Command> MakeTipCommand();
-std::unique_ptr<Command> MakeSweepCommand();
-std::unique_ptr<Command> MakeFinetuneCommand();
-std::unique_ptr<Command> MakePredictCommand();
-std::unique_ptr<Command> MakeSimilarityCommand();
-std::unique_ptr<Command> MakeExperimentCommand();
-std::unique_ptr<Command> MakeReportCommand();
-std::unique_ptr<Command> MakeNightlyCommand();
-std::unique_ptr<Command> MakeVerifyCommand();
-std::unique_ptr<Command> MakeInspectCommand();
-std::unique_ptr<Command> MakeTokenizeCommand();
 
 // A required option with its name in the error.
 template <typename T>
@@ -157,6 +140,6 @@ Json CountsJson(std::int64_t samples, std::int64_t top1, std::int64_t top5);
 // "top-1 801 of 854 = 93.79 %, top-5 849 = 99.41 %"
 std::string CountsText(std::int64_t samples, std::int64_t top1, std::int64_t top5);
 // " (tuned on test)", " (tuned on val)" or "".
-std::string TunedLabel(const std::string& tuned_on);
+std::string TunedLabel(TunedOn tuned_on);
 
 }  // namespace clipsweep

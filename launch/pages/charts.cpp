@@ -108,7 +108,7 @@ std::string Legend(const std::vector<Series>& series, double top) {
   return svg;
 }
 
-std::string Draw(const Series& series, const Axis2& axis, const ChartOptions& options) {
+std::string Draw(const Series& series, const Axis2& axis) {
   std::string svg, path;
   for (std::size_t i = 0; i < series.x.size(); ++i) {
     const double x = axis.X(series.x[i]), y = axis.Y(series.y[i]);
@@ -194,7 +194,7 @@ std::string LineChart(const ChartOptions& options, const std::vector<Series>& se
     svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\"/>\n", axis.X(0),
                        axis.Y(0), axis.X(1), axis.Y(1));
   }
-  for (const Series& one : series) svg += Draw(one, axis, options);
+  for (const Series& one : series) svg += Draw(one, axis);
   return svg + Legend(series, options.height + 10) + "</svg></figure>\n";
 }
 

@@ -162,7 +162,7 @@ void WriteSweepCsv(const std::filesystem::path& path, const SweepData& data) {
         for (const double alpha : data.alpha) {
           lines += fmt::format("{},{},{:.12g},{:.12g},{},{},{},{}\n", shots, seed, alpha, beta,
                                data.top1[at], data.top5[at], data.result.tune_samples,
-                               data.result.tuned_on);
+                               TunedOnName(data.result.tuned_on));
           ++at;
         }
         flush();
@@ -181,8 +181,9 @@ std::string HeatMapPage(const SweepData& data) {
       "{}. Red: the best cell. White line: cells that keep 95 % of its gain over zero-shot. Hover "
       "for values.</p>\n",
       result.points, result.tune_samples,
-      result.tuned_on == "test" ? "<strong>test</strong> images (tuned on test)"
-                                : "tuning images (" + EscapeHtml(result.tuned_on) + ")",
+      result.tuned_on == TunedOn::kTest
+          ? "<strong>test</strong> images (tuned on test)"
+          : fmt::format("tuning images ({})", TunedOnName(result.tuned_on)),
       data.seeds.size(), data.seeds.size() == 1 ? "subset" : "subsets");
   for (std::size_t s = 0; s < data.shots.size(); ++s) page += HeatMapFigure(data, s, kMostCells);
   return page + "</body>\n</html>\n";

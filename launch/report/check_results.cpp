@@ -13,7 +13,7 @@
 #include "common/process/log.h"
 #include "launch/records/json_field.h"
 #include "launch/report/check_evaluation.h"
-#include "sweep/math/grid.h"
+#include "sweep/sweep_job.h"
 
 namespace clipsweep {
 namespace {
@@ -32,11 +32,18 @@ std::vector<std::int64_t> ReadNumbers(const JsonField& field, std::int64_t least
   return numbers;
 }
 
-Axis ReadAxis(const JsonField& field) {
+// As ConfigJson of results.cpp writes it: axes, or "official DATASET" twice.
+SweepGrid ReadAxes(const JsonField& alpha, const JsonField& beta) {
+  const std::string official = "official ";
+  SweepSettings settings{alpha.Text(), beta.Text(), "", ""};
+  if (settings.alpha.starts_with(official) && settings.beta == settings.alpha) {
+    settings = {"", "", "official", settings.alpha.substr(official.size())};
+  }
   try {
-    return ParseAxis(field.Text(), "grid");
-  } catch (const Error&) {
-    field.Refuse("is no grid");
+    return ReadGrid(settings);
+  } catch (const Error& error) {
+    const bool is_beta = std::string_view(error.what()).starts_with("--beta");
+    (is_beta ? beta : alpha).Refuse("is not a grid");
   }
 }
 
@@ -65,8 +72,9 @@ class Checker {
     templates_ = config.At("templates").NotEmpty();
     shots_ = ReadNumbers(config.At("shots"), 1);
     seeds_ = ReadNumbers(config.At("subset_seeds"), 0);
-    alpha_ = ReadAxis(config.At("alpha"));
-    beta_ = ReadAxis(config.At("beta"));
+    const SweepGrid grid = ReadAxes(config.At("alpha"), config.At("beta"));
+    alpha_ = grid.alpha;
+    beta_ = grid.beta;
     epochs_ = config.At("epochs").Integer(1, kMost);
     for (const char* name : {"views", "batch"}) config.At(name).Integer(1, kMost);
     config.At("lr").Number(0, 1e6);
@@ -139,7 +147,7 @@ class Checker {
     const bool zero_shot = method == kZeroShot;
     const std::int64_t shots = field.At("shots").Integer(0, zero_shot ? 0 : kMost);
     if (!zero_shot && !by_cell_.contains({method, shots}))
-      field.Refuse("is of a method or shot count that is none of the experiment's");
+      field.Refuse("is of a method or shot count that is not one of the experiment's");
     if (!zero_shot && templates != templates_)
       field.At("templates").Refuse("are not those of the experiment");
     if (!evaluated_.emplace(method, templates, shots).second) field.Refuse("stands twice");

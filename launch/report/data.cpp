@@ -36,7 +36,7 @@ class Reader {
       data_.absent.push_back(name);
       return;
     }
-    if (CheckSeal(path) != files.at(name).at("sha256").get<std::string>()) {
+    if (SealOf(path) != files.at(name).at("sha256").get<std::string>()) {
       throw InputError(fmt::format(
           "{}: is not the file that results.json was made from; run the experiment again",
           path.string()));
@@ -60,7 +60,7 @@ void ReadCurves(ReportData& data, Reader& reader) {
     reader.With(fmt::format("adapter-{}shot-seed{}.h5", shots, seed), [&](const fs::path& path) {
       const AdapterData adapter = ReadAdapterFile(path);
       data.curves.push_back({shots, seed, adapter.selected_epoch, adapter.select_samples,
-                             adapter.tuned_on, adapter.history});
+                             TunedOnName(adapter.tuned_on), adapter.history});
     });
   }
 }

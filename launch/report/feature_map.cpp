@@ -1,6 +1,5 @@
 #include "launch/report/feature_map.h"
-
-#include <ATen/ATen.h>
+#include "common/compute/tensors.h"
 
 #include <algorithm>
 

@@ -23,7 +23,7 @@ std::string GroupOf(const std::string& stage) {
   return stage;
 }
 
-struct Line {
+struct StageRow {
   std::string name, unit, ended, host, device, note;
   double seconds = 0, items = 0;
   struct Rank {
@@ -32,13 +32,13 @@ struct Line {
   std::vector<Rank> ranks;
 };
 
-std::vector<Line> Lines(const Json& run) {
-  std::vector<Line> lines;
+std::vector<StageRow> Lines(const Json& run) {
+  std::vector<StageRow> lines;
   for (const auto& [name, stage] : run.at("stages").items()) {
     const std::string group = GroupOf(name);
     if (lines.empty() || lines.back().name != group)
       lines.push_back({group, {}, {}, {}, {}, {}, 0, 0, {}});
-    Line& line = lines.back();
+    StageRow& line = lines.back();
     line.unit = stage.at("unit").get<std::string>();
     if (stage.at("resumed").get<bool>()) line.note = "its last part, after an interruption";
     if (stage.at("reused").get<bool>()) {
@@ -66,7 +66,8 @@ std::vector<Line> Lines(const Json& run) {
 std::string TimeSection(const ReportData& data) {
   if (data.run.empty()) return "";
   std::string stages, ranks;
-  for (const Line& line : ReadingJson(data.folder / "run.json", [&] { return Lines(data.run); })) {
+  for (const StageRow& line :
+       ReadingJson(data.folder / "run.json", [&] { return Lines(data.run); })) {
     stages += fmt::format(
         "<tr><td>{}</td><td class=\"n\">{:.2f}</td><td class=\"n\">{}</td><td "
         "class=\"n\">{}</td><td "
@@ -76,7 +77,7 @@ std::string TimeSection(const ReportData& data) {
         Rate(line.items, line.seconds, line.unit), line.ranks.size(), EscapeHtml(line.device),
         EscapeHtml(line.host), EscapeHtml(line.ended));
     for (std::size_t r = 0; r < line.ranks.size(); ++r) {
-      const Line::Rank& rank = line.ranks[r];
+      const StageRow::Rank& rank = line.ranks[r];
       ranks += fmt::format(
           "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{:.2f}</td><td "
           "class=\"n\">{:.2f}</td><td class=\"n\">{:.0f}</td><td class=\"n\">{}</td></tr>\n",

@@ -13,13 +13,13 @@ namespace clipsweep {
 namespace {
 
 // Lists of all tasks one after another.
-struct Flat {
+struct FlatCounts {
   std::vector<std::int64_t> top1, top5, right_at_first, from_lengths, to_lengths, from, to;
   std::vector<std::int64_t> rows, cells;  // a task
 };
 
-Flat Flatten(const std::vector<const TaskCounts*>& counts) {
-  Flat flat;
+FlatCounts Flatten(const std::vector<const TaskCounts*>& counts) {
+  FlatCounts flat;
   const auto append = [](std::vector<std::int64_t>& out, const std::vector<std::int64_t>& more) {
     out.insert(out.end(), more.begin(), more.end());
   };
@@ -101,7 +101,7 @@ BlockStore::BlockStore(const std::filesystem::path& out, const Provenance& made_
     } else {
       throw InputError(fmt::format(
           "{}: holds finished parts of an interrupted sweep; --resume takes them up, --fresh "
-          "begins anew",
+          "starts over",
           folder_.string()));
     }
   });
@@ -113,7 +113,7 @@ void BlockStore::Load() {
     FinishedItems part;
     std::string difference;
     try {
-      const H5Reader file(path);
+      const H5Reader file(path, Seal::kOfAPart);
       CheckHeader(file, kPartFormat);
       difference = Difference(ReadProvenance(file), made_from_);
       if (difference.empty()) part = ReadPart(file);
@@ -143,7 +143,7 @@ void BlockStore::Load() {
 
 void BlockStore::Save(int worker, const std::vector<std::int64_t>& items,
                       const std::vector<const TaskCounts*>& counts, bool all_edges) {
-  const Flat flat = Flatten(counts);
+  const FlatCounts flat = Flatten(counts);
   const std::lock_guard lock(mutex_);
   H5Writer file(folder_ / fmt::format("part-{}-{}.h5", run_, worker));
   WriteHeader(file, kPartFormat, made_from_);

@@ -1,9 +1,9 @@
-#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
+#include "common/compute/tensors.h"
 #include "common/compute/workers.h"
 #include "common/process/liveness.h"
 #include "common/process/progress.h"
@@ -42,7 +42,7 @@ class ClassPass {
     const std::int64_t tiles = work_.keys().tiles();
     pool_.Run(tiles + 1, [&](std::int64_t item, int) {
       if (item == 0) {
-        z_ = ZeroShotLogits(work_.problem(), work_.queries(), first_, count_);
+        z_ = ZeroShotLogits(work_.cache_model(), work_.queries(), first_, count_);
       } else {
         work_.keys().Multiply(work_.queries(), first_, item - 1, item, affinity_);
       }

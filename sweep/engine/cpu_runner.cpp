@@ -1,5 +1,5 @@
-#include <ATen/ATen.h>
 
+#include "common/compute/tensors.h"
 #include "sweep/engine/item_runner.h"
 
 namespace clipsweep {
@@ -11,10 +11,10 @@ class CpuRunner final : public ItemRunner {
 
   void Run(std::int64_t block, std::int64_t first_run, std::int64_t last_run) override {
     const std::int64_t first = work_.first_of(block), count = work_.count_of(block);
-    const std::int64_t columns = work_.keys().count(), classes = work_.problem().classes;
+    const std::int64_t columns = work_.keys().count(), classes = work_.cache_model().classes;
     at::Tensor affinity = at::empty({count, columns}, at::kFloat);
     work_.keys().Multiply(work_.queries(), first, 0, work_.keys().tiles(), affinity);
-    const at::Tensor z = ZeroShotLogits(work_.problem(), work_.queries(), first, count);
+    const at::Tensor z = ZeroShotLogits(work_.cache_model(), work_.queries(), first, count);
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t label = work_.queries().labels[static_cast<std::size_t>(first + i)];
       for (SampleCounter& counter : space_) {

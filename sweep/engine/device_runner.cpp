@@ -1,8 +1,8 @@
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "sweep/engine/item_runner.h"
 
@@ -26,17 +26,17 @@ class DeviceRunner final : public ItemRunner {
  public:
   DeviceRunner(GridWork& work, const std::string& device, GridLaunch launch)
       : work_(work), device_(device), launch_(launch) {
-    const Problem& problem = work.problem();
+    const CacheModel& cache_model = work.cache_model();
     const at::ScalarType real = at::kFloat;
-    keys_ = ToDevice(work.keys().Data(), real, {work.keys().count(), problem.width});
-    text_ = ToDevice(problem.text.data(), real, {problem.classes, problem.width});
+    keys_ = ToDevice(work.keys().Data(), real, {work.keys().count(), cache_model.width});
+    text_ = ToDevice(cache_model.text.data(), real, {cache_model.classes, cache_model.width});
     for (const GridTask& task : work.tasks()) tasks_.push_back(MakeTask(task));
   }
 
   void Run(std::int64_t block, std::int64_t first_run, std::int64_t last_run) override {
     const Queries& queries = work_.queries();
     const std::int64_t first = work_.first_of(block), count = work_.count_of(block);
-    const std::int64_t width = work_.problem().width;
+    const std::int64_t width = work_.cache_model().width;
     const at::Tensor f =
         ToDevice(queries.features.data() + first * width, at::kFloat, {count, width});
     const at::Tensor labels = ToDevice(queries.labels.data() + first, at::kInt, {count});
@@ -105,7 +105,7 @@ class DeviceRunner final : public ItemRunner {
     const std::vector<std::int32_t> table = ColumnTable(columns, slots);
     const std::vector<std::int32_t> shots(grid.shots.begin(), grid.shots.end());
     const std::vector<double> alphas = grid.alpha.Values();
-    args.classes = static_cast<int>(work_.problem().classes);
+    args.classes = static_cast<int>(work_.cache_model().classes);
     args.slots = static_cast<int>(slots);
     args.shot_counts = static_cast<int>(shots.size());
     args.betas = static_cast<int>(grid.beta.count);

@@ -23,7 +23,7 @@ Partition ParsePartition(const std::string& name) {
     if (name == its_name) return partition;
   }
   throw UsageError(
-      fmt::format("--partition: '{}' is none; use samples, grid or classes", Printable(name)));
+      fmt::format("--partition: '{}' is not one of samples, grid, classes", Printable(name)));
 }
 
 std::string PartitionName(Partition partition) {
@@ -37,14 +37,14 @@ Compute CountingCompute(const Compute& compute, Partition partition,
   return counting;
 }
 
-std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
+std::vector<GridCounts> CountGrid(const CacheModel& cache_model, const Queries& queries,
                                   const std::vector<GridTask>& tasks, const PassOptions& options,
                                   Comm& comm) {
   if (options.partition == Partition::kClasses) {
-    GridWork work(problem, queries, tasks, problem.held_classes);
+    GridWork work(cache_model, queries, tasks, cache_model.held_classes);
     return CountByClasses(work, options, comm);
   }
-  GridWork work(problem, queries, tasks, {0, problem.classes});
+  GridWork work(cache_model, queries, tasks, {0, cache_model.classes});
   PassOptions chosen = options;
   chosen.compute = CountingCompute(options.compute, options.partition, tasks);
   if (!FitsDevice(tasks)) chosen.grid_launch = nullptr;

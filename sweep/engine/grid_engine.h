@@ -11,12 +11,12 @@
 #include "common/compute/device.h"
 #include "sweep/engine/block_store.h"
 #include "sweep/engine/grid_kernel.h"
-#include "sweep/math/problem.h"
+#include "sweep/math/cache_model.h"
 
 namespace clipsweep {
 
 // kSamples: a work item is a block of samples. kGrid: a block and a run of 16 betas. kClasses:
-// every rank holds the keys of some classes alone and sees every sample (Problem::held_classes).
+// every rank holds the keys of some classes alone and sees every sample (CacheModel::held_classes).
 enum class Partition { kSamples, kGrid, kClasses };
 Partition ParsePartition(const std::string& name);
 std::string PartitionName(Partition partition);
@@ -38,7 +38,7 @@ Compute CountingCompute(const Compute& compute, Partition partition,
                         const std::vector<GridTask>& tasks);
 
 // Every rank gets the whole result, but for `exact`.
-std::vector<GridCounts> CountGrid(const Problem& problem, const Queries& queries,
+std::vector<GridCounts> CountGrid(const CacheModel& cache_model, const Queries& queries,
                                   const std::vector<GridTask>& tasks, const PassOptions& options,
                                   Comm& comm);
 

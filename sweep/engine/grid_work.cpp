@@ -28,13 +28,13 @@ std::vector<const TaskCounts*> CountsOf(const Workspace& space) {
   return counts;
 }
 
-GridWork::GridWork(const Problem& problem, const Queries& queries,
+GridWork::GridWork(const CacheModel& cache_model, const Queries& queries,
                    const std::vector<GridTask>& tasks, ClassRange held)
-    : problem_(problem),
+    : cache_model_(cache_model),
       queries_(queries),
       tasks_(tasks),
-      most_z_(kLogitScale * LongestRow(problem.text, problem.width)),
-      keys_(problem, tasks),
+      most_z_(kLogitScale * LongestRow(cache_model.text, cache_model.width)),
+      keys_(cache_model, tasks),
       samples_(BlockSamples(keys_.all())) {
   for (const GridTask& task : tasks) {
     layouts_.push_back(MakeKeyLayout(keys_.ColumnsOf(task), held.first, held.last));
@@ -43,8 +43,8 @@ GridWork::GridWork(const Problem& problem, const Queries& queries,
 }
 
 Reach GridWork::ReachOf(const GridTask& task) const {
-  return {most_z_, static_cast<double>(task.shots.back()) * problem_.MostKernel(task.beta),
-          problem_.MostExponent(task.beta)};
+  return {most_z_, static_cast<double>(task.shots.back()) * cache_model_.MostKernel(task.beta),
+          cache_model_.MostExponent(task.beta)};
 }
 
 Workspace GridWork::MakeWorkspace() {

@@ -20,10 +20,10 @@ std::vector<const TaskCounts*> CountsOf(const Workspace& space);
 class GridWork {
  public:
   // Keeps references. `held`: the classes whose keys this rank meets.
-  GridWork(const Problem& problem, const Queries& queries, const std::vector<GridTask>& tasks,
-           ClassRange held);
+  GridWork(const CacheModel& cache_model, const Queries& queries,
+           const std::vector<GridTask>& tasks, ClassRange held);
 
-  const Problem& problem() const { return problem_; }
+  const CacheModel& cache_model() const { return cache_model_; }
   const Queries& queries() const { return queries_; }
   const std::vector<GridTask>& tasks() const { return tasks_; }
   const KeyColumns& keys() const { return keys_; }
@@ -48,7 +48,7 @@ class GridWork {
                                 const std::vector<FinishedItems>& loaded, Comm& comm) const;
 
  private:
-  const Problem& problem_;
+  const CacheModel& cache_model_;
   const Queries& queries_;
   const std::vector<GridTask>& tasks_;
   const double most_z_;

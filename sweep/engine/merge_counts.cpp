@@ -1,4 +1,5 @@
 #include "sweep/engine/merge_counts.h"
+#include "common/comm/message.h"
 
 #include <algorithm>
 #include <span>
@@ -30,31 +31,30 @@ std::vector<ExactAlpha> GatherExact(const Axis& alpha, std::span<const TaskCount
                                     Comm& comm) {
   std::vector<ExactAlpha> exact;
   const std::size_t rows = parts.front()->right_at_first.size();
-  std::vector<std::int64_t> mine;  // a row: right at first, edges from, edges to, their codes
+  Message mine;
   for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t head = mine.size();
-    mine.resize(head + 3, 0);
+    std::int64_t right = 0;
+    std::vector<std::int64_t> from, to;
     for (const TaskCounts* part : parts) {
-      mine[head] += part->right_at_first[row];
-      mine[head + 1] += static_cast<std::int64_t>(part->from[row].size());
-      mine.insert(mine.end(), part->from[row].begin(), part->from[row].end());
+      right += part->right_at_first[row];
+      from.insert(from.end(), part->from[row].begin(), part->from[row].end());
+      to.insert(to.end(), part->to[row].begin(), part->to[row].end());
     }
-    for (const TaskCounts* part : parts) {
-      mine[head + 2] += static_cast<std::int64_t>(part->to[row].size());
-      mine.insert(mine.end(), part->to[row].begin(), part->to[row].end());
-    }
+    mine.Put(right);
+    mine.PutAll(std::span<const std::int64_t>(from));
+    mine.PutAll(std::span<const std::int64_t>(to));
   }
-  const auto all = comm.Gather(mine);
-  std::vector<std::ptrdiff_t> at(all.size(), 0);
+  const std::vector<std::string> all = GatherMessages(comm, mine);
+  std::vector<MessageReader> readers(all.begin(), all.end());
   for (std::size_t row = 0; comm.is_root() && row < rows; ++row) {
     std::int64_t right = 0;
     std::vector<std::int64_t> from, to;
-    for (std::size_t rank = 0; rank < all.size(); ++rank) {
-      const auto head = all[rank].begin() + at[rank];
-      right += head[0];
-      from.insert(from.end(), head + 3, head + 3 + head[1]);
-      to.insert(to.end(), head + 3 + head[1], head + 3 + head[1] + head[2]);
-      at[rank] += 3 + head[1] + head[2];
+    for (MessageReader& reader : readers) {
+      right += reader.Take<std::int64_t>();
+      for (std::vector<std::int64_t>* edges : {&from, &to}) {
+        const auto more = reader.TakeAll<std::int64_t>();
+        edges->insert(edges->end(), more.begin(), more.end());
+      }
     }
     exact.push_back(BestOverReals(alpha, right, from, to));
   }

@@ -6,7 +6,7 @@
 
 #include "common/comm/comm.h"
 #include "sweep/engine/sample_counter.h"
-#include "sweep/math/problem.h"
+#include "sweep/math/cache_model.h"
 
 namespace clipsweep {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sweep/kernels/alpha_meeting.h"
-#include "sweep/math/problem.h"
+#include "sweep/math/cache_model.h"
 
 namespace clipsweep {
 

@@ -17,8 +17,9 @@ struct ClassRange {
   bool Has(std::int64_t c) const { return c >= first && c < last; }
 };
 
-// What is classified and with what: all rows of unit length, classes in one order.
-struct Problem {
+// Tip-Adapter's cache model (Zhang et al., ECCV 2022): the text classifier W, the keys F and their
+// labels L. All rows are of unit length, classes in one order.
+struct CacheModel {
   std::int64_t width = 0;                // D
   std::int64_t classes = 0;              // C
   std::vector<float> text;               // [C, D]

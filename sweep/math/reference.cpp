@@ -14,15 +14,16 @@ double Dot(const float* a, const float* b, std::int64_t width) {
 
 }  // namespace
 
-std::vector<double> ReferenceZ(const Problem& problem, const float* feature) {
+std::vector<double> ReferenceZ(const CacheModel& cache_model, const float* feature) {
   std::vector<double> z;
-  for (std::int64_t c = 0; c < problem.classes; ++c) {
-    z.push_back(100.0 * Dot(feature, problem.text.data() + c * problem.width, problem.width));
+  for (std::int64_t c = 0; c < cache_model.classes; ++c) {
+    z.push_back(100.0 *
+                Dot(feature, cache_model.text.data() + c * cache_model.width, cache_model.width));
   }
   return z;
 }
 
-std::vector<double> ReferenceS(const Problem& problem,
+std::vector<double> ReferenceS(const CacheModel& cache_model,
                                const std::vector<std::vector<std::int64_t>>& rows_by_class,
                                std::int64_t shots, double beta, const float* feature) {
   std::vector<double> s;
@@ -30,7 +31,7 @@ std::vector<double> ReferenceS(const Problem& problem,
     const std::size_t used = std::min(rows.size(), static_cast<std::size_t>(shots));
     double sum = 0;
     for (std::size_t i = 0; i < used; ++i) {
-      sum += std::exp(-beta * (1.0 - Dot(feature, problem.Key(rows[i]), problem.width)));
+      sum += std::exp(-beta * (1.0 - Dot(feature, cache_model.Key(rows[i]), cache_model.width)));
     }
     s.push_back(sum);
   }
@@ -48,19 +49,20 @@ std::int64_t ReferenceAhead(const std::vector<double>& z, const std::vector<doub
   return ahead;
 }
 
-GridCounts ReferenceCounts(const Problem& problem, const Queries& queries, const GridTask& task) {
+GridCounts ReferenceCounts(const CacheModel& cache_model, const Queries& queries,
+                           const GridTask& task) {
   const auto points =
       static_cast<std::int64_t>(task.shots.size()) * task.beta.count * task.alpha.count;
   GridCounts counts;
   counts.top1.assign(static_cast<std::size_t>(points), 0);
   counts.top5.assign(static_cast<std::size_t>(points), 0);
   for (std::int64_t i = 0; i < queries.count(); ++i) {
-    const float* feature = queries.features.data() + i * problem.width;
-    const std::vector<double> z = ReferenceZ(problem, feature);
+    const float* feature = queries.features.data() + i * cache_model.width;
+    const std::vector<double> z = ReferenceZ(cache_model, feature);
     std::size_t point = 0;
     for (const std::int64_t shots : task.shots) {
       for (const double beta : task.beta.Values()) {
-        const auto s = ReferenceS(problem, task.rows_by_class, shots, beta, feature);
+        const auto s = ReferenceS(cache_model, task.rows_by_class, shots, beta, feature);
         for (const double alpha : task.alpha.Values()) {
           const std::int64_t ahead =
               ReferenceAhead(z, s, alpha, queries.labels[static_cast<std::size_t>(i)]);

@@ -16,15 +16,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "sweep/math/problem.h"
+#include "sweep/math/cache_model.h"
 
 namespace clipsweep {
 
 // z [C] of one feature [D].
-std::vector<double> ReferenceZ(const Problem& problem, const float* feature);
+std::vector<double> ReferenceZ(const CacheModel& cache_model, const float* feature);
 
 // S [C] of one feature with the first `shots` rows of each class as keys; 0 for a class without.
-std::vector<double> ReferenceS(const Problem& problem,
+std::vector<double> ReferenceS(const CacheModel& cache_model,
                                const std::vector<std::vector<std::int64_t>>& rows_by_class,
                                std::int64_t shots, double beta, const float* feature);
 
@@ -33,6 +33,7 @@ std::int64_t ReferenceAhead(const std::vector<double>& z, const std::vector<doub
                             double alpha, std::int64_t label);
 
 // The task's whole grid: top1 and top5 [shots, beta, alpha]. `exact` stays empty.
-GridCounts ReferenceCounts(const Problem& problem, const Queries& queries, const GridTask& task);
+GridCounts ReferenceCounts(const CacheModel& cache_model, const Queries& queries,
+                           const GridTask& task);
 
 }  // namespace clipsweep

@@ -462,7 +462,7 @@ def test_a_class_of_the_test_that_the_cache_lacks(demo, lacking_features, digits
     for command in (["tip", "--alpha", "1", "--beta", "5"], ["sweep", "--tune-on", "test", "--alpha", "1:3:1", "--beta", "1:3:1",
                                                              "--out", tmp_path / "s.h5"]):
         result = run(*command, "--cache", tmp_path / "cache.h5", "--features", demo / "test.h5", "--text", demo / "text.h5")
-        assert result.code == 3 and "its class '0' is none of the 7 classes of " in result.errors[0], result.err
+        assert result.code == 3 and "its class '0' is not one of the 7 classes of " in result.errors[0], result.err
     # A cache whose names file has more classes than it has folders: no key of some.
     run_ok(*EXTRACT, "--images", lacking / "val", "--classnames", digits / "classnames.txt", "--out", tmp_path / "few.h5")
     result = run("tip", "--alpha", "1", "--beta", "5", "--cache", tmp_path / "few.h5", "--features", demo / "test.h5", "--text",

@@ -63,7 +63,7 @@ def test_run_script_starts_again_what_that_can_help(stubs, tmp_path, launcher, p
     said = [line for line in done.stderr.splitlines() if line.startswith("run: ")]
     assert len(said) == (starts if starts > 1 else int(code != 3)), done.stderr
     if starts == 1 and code != 3:
-        assert "not started anew" in said[0]
+        assert "not started again" in said[0]
     assert not list(tmp_path.glob("clipsweep-started-*"))
 
 

@@ -77,7 +77,7 @@ class DamageTest : public testing::TestWithParam<std::string> {
         made_from[name] = std::string(64, 'b');
       }
       data.result.made_from = made_from;
-      data.result.tuned_on = "val";
+      data.result.tuned_on = TunedOn::kVal;
       data.result.tune_samples = data.result.test_samples = 10;
       for (const std::int64_t shots : data.shots) {
         SweepCell cell;
@@ -100,7 +100,7 @@ class DamageTest : public testing::TestWithParam<std::string> {
       data.alpha = 1;
       data.beta = 5.5;
       data.selected_epoch = 1;
-      data.tuned_on = "val";
+      data.tuned_on = TunedOn::kVal;
       data.history = {{0.5, 3, 4}};
       data.test_samples = 10;
       data.test_top1 = data.before_top1 = 5;

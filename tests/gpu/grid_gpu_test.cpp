@@ -35,10 +35,10 @@ TEST_P(GridOnGpu, RepeatsItselfAndAgreesWithTheCpu) {
   const std::vector<GridTask> tasks{
       {small.rows_by_class, {1, 16}, {0.5, 0.02, 100}, {3, 0.1, 40}, true}};
   SelfComm comm;
-  const auto first = CountGrid(small.problem, small.queries, tasks, Pass(), comm);
-  const auto again = CountGrid(small.problem, small.queries, tasks, Pass(), comm);
+  const auto first = CountGrid(small.cache_model, small.queries, tasks, Pass(), comm);
+  const auto again = CountGrid(small.cache_model, small.queries, tasks, Pass(), comm);
   const auto cpu =
-      CountGrid(small.problem, small.queries, tasks, testing::Pass(GetParam(), 8), comm);
+      CountGrid(small.cache_model, small.queries, tasks, testing::Pass(GetParam(), 8), comm);
   EXPECT_EQ(first[0].top1, again[0].top1);
   EXPECT_EQ(first[0].top5, again[0].top5);
   for (std::size_t i = 0; i < cpu[0].top1.size(); ++i) {

@@ -41,20 +41,21 @@ TEST(Stages, GridCountsAreThoseOfOneProcess) {
         {ShuffleRows(small.rows_by_class, 5), {1, 3}, Axis{0, 0.2, 20}, Axis{0.5, 0.3, 37}, true},
         {small.rows_by_class, {4}, Axis{-1, 0.2, 20}, Axis{0, 2.5, 5}, true}};
     SelfComm self;
-    const auto alone =
-        CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), self);
-    const Problem share = testing::ShareOf(small.problem, tasks, World().rank(), World().size());
+    const auto alone = CountGrid(small.cache_model, small.queries, tasks,
+                                 testing::Pass(Partition::kSamples, 1), self);
+    const CacheModel share =
+        testing::ShareOf(small.cache_model, tasks, World().rank(), World().size());
     for (const Partition partition : {Partition::kSamples, Partition::kGrid, Partition::kClasses}) {
-      const Problem& problem = partition == Partition::kClasses ? share : small.problem;
+      const CacheModel& cache_model = partition == Partition::kClasses ? share : small.cache_model;
       const auto together =
-          CountGrid(problem, small.queries, tasks, testing::Pass(partition, 2), World());
+          CountGrid(cache_model, small.queries, tasks, testing::Pass(partition, 2), World());
       for (std::size_t t = 0; t < tasks.size(); ++t) ExpectSame(alone[t], together[t]);
     }
   }
   const auto small = MakeSmallProblem(19, 4, 1100, 16);
   SelfComm self;
-  const TopCounts zero = CountZeroShot(small.problem, small.queries, {"cpu", 1}, World());
-  EXPECT_EQ(zero.top1, CountZeroShot(small.problem, small.queries, {"cpu", 1}, self).top1);
+  const TopCounts zero = CountZeroShot(small.cache_model, small.queries, {"cpu", 1}, World());
+  EXPECT_EQ(zero.top1, CountZeroShot(small.cache_model, small.queries, {"cpu", 1}, self).top1);
 }
 
 // Over random problems (tests/unit holds one process to the formula on the same ones).
@@ -62,11 +63,11 @@ TEST(Stages, RandomProblemsCountAsInOneProcess) {
   SelfComm self;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const testing::RandomProblem random = testing::MakeRandomProblem(seed);
-    const Problem& whole = random.small.problem;
+    const CacheModel& whole = random.small.cache_model;
     const std::vector<GridTask> tasks{random.task};
     const auto alone =
         CountGrid(whole, random.small.queries, tasks, testing::Pass(Partition::kSamples, 1), self);
-    const Problem share = testing::ShareOf(whole, tasks, World().rank(), World().size());
+    const CacheModel share = testing::ShareOf(whole, tasks, World().rank(), World().size());
     for (const Partition partition : {Partition::kSamples, Partition::kGrid, Partition::kClasses}) {
       SCOPED_TRACE(random.what + ", --partition " + PartitionName(partition));
       const auto together =
@@ -80,11 +81,11 @@ TEST(Stages, RandomProblemsCountAsInOneProcess) {
 // Whole tiles, every class once, as many keys each as tiles allow.
 TEST(Stages, ClassesAreSharedOutByTheirKeys) {
   const auto small = MakeSmallProblem(500, 9, 1, 4, /*uneven=*/true);
-  const std::vector<bool> used(small.problem.key_labels.size(), true);
+  const std::vector<bool> used(small.cache_model.key_labels.size(), true);
   for (int size = 1; size <= 40; ++size) {
     std::int64_t next = 0;
     for (int rank = 0; rank < size; ++rank) {
-      const ClassRange range = ShareOfClasses(small.problem, used, rank, size);
+      const ClassRange range = ShareOfClasses(small.cache_model, used, rank, size);
       if (range.first == range.last) continue;
       EXPECT_EQ(range.first, next);
       EXPECT_EQ(range.first % kTileClasses, 0);
@@ -161,8 +162,8 @@ TEST(Stages, TrainedKeysAreThoseOfOneProcess) {
   const auto small = MakeSmallProblem(37, 3, 300, 24, /*uneven=*/true);
   SelfComm self;
   Comm& world = World();
-  Trainer alone(small.problem, small.rows_by_class, 1.5, 5.0, {"cpu", 1}, self);
-  Trainer together(small.problem, small.rows_by_class, 1.5, 5.0, {"cpu", 2}, world);
+  Trainer alone(small.cache_model, small.rows_by_class, 1.5, 5.0, {"cpu", 1}, self);
+  Trainer together(small.cache_model, small.rows_by_class, 1.5, 5.0, {"cpu", 2}, world);
   for (int step = 0; step < 12; ++step) {
     std::vector<std::int64_t> batch;
     for (std::int64_t i = step; i < alone.samples(); i += 3) batch.push_back(i);
@@ -179,7 +180,7 @@ TEST(Stages, TrainedKeysAreThoseOfOneProcess) {
 TEST(Stages, AStepCommunicatesLittle) {
   const auto small = MakeSmallProblem(1000, 1, 1, 8);
   Comm& world = World();
-  Trainer trainer(small.problem, small.rows_by_class, 1.0, 5.0, {"cpu", 1}, world);
+  Trainer trainer(small.cache_model, small.rows_by_class, 1.0, 5.0, {"cpu", 1}, world);
   std::vector<std::int64_t> batch;
   for (std::int64_t i = 0; i < 256; ++i) batch.push_back(i * 3);
   const std::int64_t before = world.bytes_sent();

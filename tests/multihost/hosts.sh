@@ -42,5 +42,5 @@ AGENT
       ip netns del "$host"
     done
     ;;
-  *) echo "hosts.sh: '$1' is none of up, cut, mend, down" >&2; exit 2 ;;
+  *) echo "hosts.sh: '$1' is not one of up, cut, mend, down" >&2; exit 2 ;;
 esac

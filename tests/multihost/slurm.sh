@@ -87,5 +87,5 @@ down() {
 case $1 in
   up) up ;;
   down) down ;;
-  *) echo "slurm.sh: '$1' is none of up, down" >&2; exit 2 ;;
+  *) echo "slurm.sh: '$1' is not one of up, down" >&2; exit 2 ;;
 esac

@@ -15,7 +15,7 @@ namespace clipsweep::testing {
 // Of all shots and points, by how many samples counts and the formula in double precision differ.
 inline std::int64_t Differences(const SmallProblem& small, const GridTask& task,
                                 const GridCounts& counts) {
-  const GridCounts want = clipsweep::ReferenceCounts(small.problem, small.queries, task);
+  const GridCounts want = clipsweep::ReferenceCounts(small.cache_model, small.queries, task);
   std::int64_t off = counts.top1.size() == want.top1.size() ? 0 : INT64_MAX / 2;
   for (std::size_t at = 0; off < INT64_MAX / 4 && at < want.top1.size(); ++at) {
     off += std::abs(counts.top1[at] - want.top1[at]) + std::abs(counts.top5[at] - want.top5[at]);
@@ -31,7 +31,7 @@ inline void CheckFormula(const PassOptions& pass, bool uneven) {
       {small.rows_by_class, {5}, {-9, 1.5, 9}, {0, 2.5, 3}},
       {ShuffleRows(small.rows_by_class, 3), {2}, Axis::Point(1.3), Axis::Point(5)}};
   SelfComm comm;
-  const auto counts = CountGrid(small.problem, small.queries, tasks, pass, comm);
+  const auto counts = CountGrid(small.cache_model, small.queries, tasks, pass, comm);
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     EXPECT_EQ(Differences(small, tasks[t], counts[t]), 0) << "task " << t;
   }
@@ -50,7 +50,7 @@ inline void CheckExactAlpha(const PassOptions& pass) {
   const std::vector<GridTask> tasks{
       {small.rows_by_class, {2, 4}, {0, 1.6, alphas}, {0.3, 0.9, 20}, true}};
   SelfComm comm;
-  const auto counts = CountGrid(small.problem, small.queries, tasks, pass, comm);
+  const auto counts = CountGrid(small.cache_model, small.queries, tasks, pass, comm);
   ASSERT_EQ(counts[0].exact.size(), 40u);
   int better = 0;
   for (std::size_t row = 0; row < 40; ++row) {
@@ -62,7 +62,7 @@ inline void CheckExactAlpha(const PassOptions& pass) {
     // By the grid's own count at the middle of the stretch.
     auto there = tasks;
     there[0].alpha = Axis::Point((exact.low + exact.high) / 2);
-    const auto at_point = CountGrid(small.problem, small.queries, there, pass, comm);
+    const auto at_point = CountGrid(small.cache_model, small.queries, there, pass, comm);
     EXPECT_EQ(at_point[0].top1[row], exact.top1) << row;
   }
   EXPECT_GT(better, 5);
@@ -74,7 +74,7 @@ inline void CheckEdges(const PassOptions& pass) {
   for (const std::int64_t per_class : {1, 3}) {
     for (const std::int64_t classes : {1, 2, 16, 17}) {
       SmallProblem small = MakeSmallProblem(classes, per_class, 150, 8);
-      Problem& p = small.problem;
+      CacheModel& p = small.cache_model;
       const auto width = static_cast<std::ptrdiff_t>(p.width);
       if (per_class == 3) {  // class 0's keys are all the same
         for (std::ptrdiff_t k = 1; k < 3; ++k) {

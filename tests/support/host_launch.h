@@ -7,7 +7,7 @@
 
 namespace clipsweep::testing {
 
-// kThreads fewer than a problem's classes, so that threads take several.
+// kThreads fewer than a cache_model's classes, so that threads take several.
 template <int kThreads>
 const char* HostLaunch(const GridKernelArgs& args, int) {
   std::vector<std::int64_t> memory(

@@ -57,7 +57,7 @@ inline PassOptions Pass(Partition partition, int workers) {
 }
 
 struct SmallProblem {
-  Problem problem;
+  CacheModel cache_model;
   Queries queries;
   std::vector<std::vector<std::int64_t>> rows_by_class;
 };
@@ -68,7 +68,7 @@ inline SmallProblem MakeSmallProblem(std::int64_t classes, std::int64_t per_clas
                                      std::int64_t samples, std::int64_t width,
                                      bool uneven = false) {
   SmallProblem small;
-  Problem& p = small.problem;
+  CacheModel& p = small.cache_model;
   p.width = width;
   p.classes = classes;
   Random random(7, 1, 0);
@@ -101,8 +101,9 @@ inline SmallProblem MakeSmallProblem(std::int64_t classes, std::int64_t per_clas
 }
 
 // What a rank of --partition classes holds of it.
-inline Problem ShareOf(const Problem& all, const std::vector<GridTask>& tasks, int rank, int size) {
-  Problem part = all;
+inline CacheModel ShareOf(const CacheModel& all, const std::vector<GridTask>& tasks, int rank,
+                          int size) {
+  CacheModel part = all;
   const std::vector<bool> used = UsedRows(all, tasks);
   part.held_classes = ShareOfClasses(all, used, rank, size);
   part.keys.clear();
@@ -126,7 +127,7 @@ inline double Dot(const float* a, const float* b, std::int64_t width) {
 inline std::vector<double> ReferenceLogits(const SmallProblem& small,
                                            const std::vector<std::vector<std::int64_t>>& rows,
                                            std::int64_t sample, double alpha, double beta) {
-  const Problem& p = small.problem;
+  const CacheModel& p = small.cache_model;
   const float* feature = small.queries.features.data() + sample * p.width;
   std::vector<double> logits = ReferenceZ(p, feature);
   const auto s = ReferenceS(p, rows, static_cast<std::int64_t>(p.key_labels.size()), beta, feature);
@@ -137,9 +138,10 @@ inline std::vector<double> ReferenceLogits(const SmallProblem& small,
 inline TopCounts ReferenceCounts(const SmallProblem& small,
                                  const std::vector<std::vector<std::int64_t>>& rows, double alpha,
                                  double beta) {
-  const auto shots = static_cast<std::int64_t>(small.problem.key_labels.size());
-  const GridCounts counts = clipsweep::ReferenceCounts(
-      small.problem, small.queries, {rows, {shots}, Axis::Point(alpha), Axis::Point(beta), false});
+  const auto shots = static_cast<std::int64_t>(small.cache_model.key_labels.size());
+  const GridCounts counts =
+      clipsweep::ReferenceCounts(small.cache_model, small.queries,
+                                 {rows, {shots}, Axis::Point(alpha), Axis::Point(beta), false});
   return {counts.top1[0], counts.top5[0]};
 }
 

@@ -33,7 +33,7 @@ class ProblemMaker {
     width_ = out_.dyadic ? 16 : 5 + Below(20);
     const std::int64_t classes = Pick<std::int64_t>({1, 2, 3, 6, 7, 15, 16, 17, 20, 33, 40});
     stretch_ = Pick<double>({1, 1, 1.25, 1.5, 2, 3});
-    Problem& p = out_.small.problem;
+    CacheModel& p = out_.small.cache_model;
     p.width = width_;
     p.classes = classes;
     p.longest_key = stretch_;
@@ -42,7 +42,7 @@ class ProblemMaker {
     MakeTask();
     const Axis &a = out_.task.alpha, &b = out_.task.beta;
     out_.what = fmt::format(
-        "problem {}: {}, {} classes, keys up to {}, alpha {} + i {} ({}), beta {} + i {} ({})",
+        "cache_model {}: {}, {} classes, keys up to {}, alpha {} + i {} ({}), beta {} + i {} ({})",
         seed_, out_.dyadic ? "dyadic" : "real", classes, stretch_, a.low, a.step, a.count, b.low,
         b.step, b.count);
     return std::move(out_);
@@ -114,7 +114,7 @@ class ProblemMaker {
       order.insert(order.end(), keys[c].size(), static_cast<std::int32_t>(c));
     }
     if (Below(2) == 0) random_.Shuffle(order);
-    Problem& p = out_.small.problem;
+    CacheModel& p = out_.small.cache_model;
     auto& rows = out_.small.rows_by_class;
     rows.resize(keys.size());
     for (const std::int32_t c : order) {
@@ -129,7 +129,7 @@ class ProblemMaker {
 
   void MakeSamples(std::int64_t samples) {
     for (std::int64_t i = 0; i < samples; ++i) {
-      const std::int64_t c = Below(out_.small.problem.classes);
+      const std::int64_t c = Below(out_.small.cache_model.classes);
       const Row f = Near(centres_[static_cast<std::size_t>(c)], 1);
       out_.small.queries.features.insert(out_.small.queries.features.end(), f.begin(), f.end());
       out_.small.queries.labels.push_back(static_cast<std::int32_t>(c));
@@ -186,7 +186,7 @@ struct CountRange {
 };
 
 inline CountRange RangeOfCounts(const RandomProblem& random) {
-  const Problem& p = random.small.problem;
+  const CacheModel& p = random.small.cache_model;
   const GridTask& task = random.task;
   const auto betas = task.beta.Values(), alphas = task.alpha.Values();
   const std::size_t points = task.shots.size() * betas.size() * alphas.size();

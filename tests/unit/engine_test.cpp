@@ -96,16 +96,16 @@ TEST(AlphaCounter, TheMarginGrowsWithTextSumsAndExponents) {
   EXPECT_TRUE(std::isfinite(LeadMargin({0, 1e5, 11}, {100, 1e36, 69})));
 }
 
-TEST(Problem, TheLargestExponentIsFoundAtEitherEnd) {
-  Problem problem;
-  EXPECT_EQ(problem.MostExponent({0, 1, 11}), 0);
-  problem.longest_key = 0.5;
-  EXPECT_EQ(problem.MostExponent({0, 1, 11}), 0);
-  problem.longest_key = 3;
-  EXPECT_EQ(problem.MostExponent({1, 1, 10}), 20);
-  EXPECT_EQ(problem.MostExponent(Axis::Point(4)), 8);
-  EXPECT_EQ(problem.MostExponent({-4, 1, 5}), 16);  // exp(4 (1 + 3))
-  EXPECT_EQ(problem.MostExponent({10, -1, 10}), 20);
+TEST(CacheModel, TheLargestExponentIsFoundAtEitherEnd) {
+  CacheModel cache_model;
+  EXPECT_EQ(cache_model.MostExponent({0, 1, 11}), 0);
+  cache_model.longest_key = 0.5;
+  EXPECT_EQ(cache_model.MostExponent({0, 1, 11}), 0);
+  cache_model.longest_key = 3;
+  EXPECT_EQ(cache_model.MostExponent({1, 1, 10}), 20);
+  EXPECT_EQ(cache_model.MostExponent(Axis::Point(4)), 8);
+  EXPECT_EQ(cache_model.MostExponent({-4, 1, 5}), 16);  // exp(4 (1 + 3))
+  EXPECT_EQ(cache_model.MostExponent({10, -1, 10}), 20);
 }
 
 TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
@@ -300,7 +300,7 @@ TEST(EngineCounts, HoldAtTheEdges) {
 TEST(ZeroShot, EqualsAlphaZero) {
   const SmallProblem small = MakeSmallProblem(12, 3, 520, 16);
   SelfComm comm;
-  const TopCounts got = CountZeroShot(small.problem, small.queries, {"cpu", 2}, comm);
+  const TopCounts got = CountZeroShot(small.cache_model, small.queries, {"cpu", 2}, comm);
   const TopCounts want = ReferenceCounts(small, small.rows_by_class, 0.0, 1.0);
   EXPECT_EQ(got.top1, want.top1);
   EXPECT_EQ(got.top5, want.top5);

@@ -43,7 +43,7 @@ TEST(GridKernelChunks, GiveTheSameCounts) {
   const auto count = [&](GridLaunch launch) {
     PassOptions pass = testing::Pass(Partition::kSamples, 1);
     pass.grid_launch = launch;
-    return CountGrid(small.problem, small.queries, tasks, pass, comm);
+    return CountGrid(small.cache_model, small.queries, tasks, pass, comm);
   };
   const auto whole = count(HostLaunch<64>);
   const GridLaunch in_fours = [](const GridKernelArgs& args, int device) {
@@ -70,7 +70,7 @@ TEST(GridKernelFailure, IsNamed) {
   pass.grid_launch = [](const GridKernelArgs&, int) { return "out of luck"; };
   SelfComm comm;
   try {
-    CountGrid(small.problem, small.queries,
+    CountGrid(small.cache_model, small.queries,
               {{small.rows_by_class, {2}, Axis::Point(1), Axis::Point(1)}}, pass, comm);
     FAIL();
   } catch (const Error& error) {

@@ -2,7 +2,6 @@
 // errors.
 #include "extract/pipeline/image_pipeline.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -10,6 +9,7 @@
 #include <map>
 #include <thread>
 
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 
 namespace clipsweep {

@@ -44,14 +44,14 @@ void ExpectExact(const GridTask& task, const GridCounts& got, const std::string&
   }
 }
 
-// Counts each problem with `pass` and holds it to the formula.
+// Counts each cache_model with `pass` and holds it to the formula.
 void CheckAll(const PassOptions& pass) {
   SelfComm comm;
   for (std::uint64_t seed = 0; seed < kProblems; ++seed) {
     const RandomProblem random = testing::MakeRandomProblem(seed);
-    Problem problem = random.small.problem;
-    problem.held_classes = {0, problem.classes};
-    const auto got = CountGrid(problem, random.small.queries, {random.task}, pass, comm);
+    CacheModel cache_model = random.small.cache_model;
+    cache_model.held_classes = {0, cache_model.classes};
+    const auto got = CountGrid(cache_model, random.small.queries, {random.task}, pass, comm);
     ExpectWithin(testing::RangeOfCounts(random), got[0], random.what);
     ExpectExact(random.task, got[0], random.what);
     if (::testing::Test::HasFatalFailure()) return;
@@ -59,7 +59,7 @@ void CheckAll(const PassOptions& pass) {
 }
 
 TEST(Reference, CountsAHandfulOfImagesAsByHand) {
-  Problem p;
+  CacheModel p;
   p.width = 2;
   p.classes = 2;
   p.text = {0.5f, 0, 0.5f, 0.0078125f};  // z: 50 and 50 for the first image
@@ -81,7 +81,8 @@ TEST(Reference, LiesWithinItsOwnBoundsAndFewDecisionsAreOpen) {
   for (std::uint64_t seed = 0; seed < kProblems; ++seed) {
     const RandomProblem random = testing::MakeRandomProblem(seed);
     const CountRange range = testing::RangeOfCounts(random);
-    const GridCounts got = ReferenceCounts(random.small.problem, random.small.queries, random.task);
+    const GridCounts got =
+        ReferenceCounts(random.small.cache_model, random.small.queries, random.task);
     ExpectWithin(range, got, random.what);
     decisions += range.decisions;
     open += range.open;
@@ -107,7 +108,7 @@ TEST(StretchedKeys, AreCountedByTheFormulaOverFewDistantBetas) {
   SelfComm comm;
   std::int64_t overtaken = 0;
   for (const float length : {1.25f, 1.5f, 2.0f, 3.0f}) {
-    Problem p;
+    CacheModel p;
     p.width = 2;
     p.classes = 3;
     p.text = {0.5f, 0, 0.4375f, 0, 0, 0.5f};       // z: 50, 43.75, 0

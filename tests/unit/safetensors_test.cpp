@@ -1,13 +1,13 @@
 // Hostile checkpoint files, built byte by byte; each is refused by an Error.
 #include "extract/checkpoints/safetensors.h"
 
-#include <ATen/ATen.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 
 #include "common/compute/random.h"
+#include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "extract/checkpoints/checkpoint.h"
 #include "extract/checkpoints/file_kind.h"

@@ -48,11 +48,11 @@ TEST(EngineCounts, DependOnNeitherThreadsNorPartition) {
       {small.rows_by_class, {2, 4}, Axis{0, 0.1, 50}, Axis{0.3, 0.2, 40}},
       {small.rows_by_class, {4}, Axis::Point(1.3), Axis::Point(5.0)}};
   SelfComm comm;
-  const auto one =
-      CountGrid(small.problem, small.queries, tasks, testing::Pass(Partition::kSamples, 1), comm);
+  const auto one = CountGrid(small.cache_model, small.queries, tasks,
+                             testing::Pass(Partition::kSamples, 1), comm);
   for (const Partition partition : {Partition::kSamples, Partition::kGrid}) {
     const auto many =
-        CountGrid(small.problem, small.queries, tasks, testing::Pass(partition, 3), comm);
+        CountGrid(small.cache_model, small.queries, tasks, testing::Pass(partition, 3), comm);
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       EXPECT_EQ(one[t].top1, many[t].top1);
       EXPECT_EQ(one[t].top5, many[t].top5);

@@ -2,11 +2,11 @@
 // the engine.
 #include "finetune/training/trainer.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "common/compute/tensors.h"
 #include "common/files/adapter_file.h"
 #include "common/process/error.h"
 #include "finetune/finetune_job.h"
@@ -92,13 +92,14 @@ class TrainerKeys : public ::testing::TestWithParam<bool> {};
 TEST_P(TrainerKeys, UntrainedEvaluationEqualsTheEngineAndTrainingHelps) {
   const auto small = MakeSmallProblem(21, 4, 400, 24, /*uneven=*/GetParam());
   SelfComm comm;
-  Trainer trainer(small.problem, small.rows_by_class, 2.0, 4.0, {"cpu", 2}, comm);
+  Trainer trainer(small.cache_model, small.rows_by_class, 2.0, 4.0, {"cpu", 2}, comm);
   const TopCounts before = trainer.Evaluate(small.queries);
   const TopCounts want = testing::ReferenceCounts(small, small.rows_by_class, 2.0, 4.0);
   EXPECT_EQ(before.top1, want.top1);
   EXPECT_EQ(before.top5, want.top5);
-  EXPECT_EQ(trainer.GatherKeys().size(), small.problem.keys.size());
-  EXPECT_EQ(trainer.GatherKeys(), small.problem.keys);  // classes are in order in this problem
+  EXPECT_EQ(trainer.GatherKeys().size(), small.cache_model.keys.size());
+  EXPECT_EQ(trainer.GatherKeys(),
+            small.cache_model.keys);  // classes are in order in this cache_model
 
   std::vector<std::int64_t> all;
   for (std::int64_t i = 0; i < trainer.samples(); ++i) all.push_back(i);
@@ -113,10 +114,10 @@ INSTANTIATE_TEST_SUITE_P(KeysPerClass, TrainerKeys, ::testing::Bool());
 TEST(Trainer, LossIsTheMeanCrossEntropy) {
   const auto small = MakeSmallProblem(18, 3, 10, 24);
   SelfComm comm;
-  Trainer trainer(small.problem, small.rows_by_class, 1.0, 5.5, {"cpu", 1}, comm);
+  Trainer trainer(small.cache_model, small.rows_by_class, 1.0, 5.5, {"cpu", 1}, comm);
   auto own = small;
-  own.queries.features = small.problem.keys;
-  own.queries.labels = small.problem.key_labels;
+  own.queries.features = small.cache_model.keys;
+  own.queries.labels = small.cache_model.key_labels;
   double want = 0;
   std::vector<std::int64_t> batch;
   for (std::int64_t i = 0; i < 20; ++i) {
@@ -152,7 +153,7 @@ TEST(AdapterFile, RoundTripAndBadContent) {
   data.alpha = 1.25;
   data.selected_epoch = 1;
   data.history = {{0.5, 3, 4}, {0.25, -1, -1}};
-  data.tuned_on = "val";
+  data.tuned_on = TunedOn::kVal;
   WriteAdapterFile(folder / "a.h5", data);
   const AdapterData back = ReadAdapterFile(folder / "a.h5");
   EXPECT_EQ(back.keys, data.keys);

@@ -1,0 +1,17 @@
+#include "launch/commands/all_commands.h"
+
+namespace clipsweep {
+
+std::vector<std::unique_ptr<Command>> AllCommands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  for (const auto make :
+       {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
+        MakeFinetuneCommand, MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand,
+        MakeReportCommand, MakeNightlyCommand, MakeVerifyCommand, MakeInspectCommand,
+        MakeTokenizeCommand}) {
+    commands.push_back(make());
+  }
+  return commands;
+}
+
+}  // namespace clipsweep
