@@ -2,8 +2,8 @@
 that they name is there.
 
 A fenced block with a command in it is run as it stands, by bash -e. Blocks of one page run in order in one scratch
-folder, in which the names that the docs use (photos/train, RN50.pt, train.h5 ..) are small copies of the demo's. A line
-right before the block says otherwise, and a reader does not see it:
+folder, in which the names that the docs use (photos/train, RN50.pt, train.h5 ..) are small copies of the demo's, and
+build/demo is what launch/demo.sh leaves. A line right before the block says otherwise; a reader does not see it:
 
     <!-- not run: needs ImageNet -->     the block is not run, for this reason
     <!-- file: photos.ini -->            the block is no command: it is the content of this file
@@ -19,7 +19,7 @@ import sys
 
 import pytest
 
-from conftest import DEMO_MODEL, DEMO_TEMPLATES, PROGRAM, ROOT, mpi_environment, run_ok
+from conftest import DEMO_MODEL, PROGRAM, ROOT, mpi_environment, run_ok
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^\s*(```+|~~~+)")
@@ -119,19 +119,14 @@ def kit(digits, tmp_path_factory):
         target = folder / source.relative_to(ROOT)
         if not target.exists():
             target.symlink_to(source)
-    few = {"shots": "1,4", "subset-seeds": "31:33", "epochs": "2"}
+    few = {"shots": "1,16", "subset-seeds": "31:33", "epochs": "2"}
     smaller(ROOT / "launch/demo/demo.ini", folder / "launch/demo/demo.ini", few)
     smaller(ROOT / "launch/nightly/nightly.ini", folder / "launch/nightly/nightly.ini",
             {**few, "time-floor": "1000"})  # other work on the machine is no regression
-    for split in ("train", "val", "test"):
-        run_ok("extract", "--model", folder / "RN50.pt", "--images", folder / "photos" / split, "--out", folder / f"{split}.h5", "--quiet")
-    points = ["--cache", folder / "train.h5", "--features", folder / "test.h5", "--text", folder / "text.h5", "--quiet"]
-    run_ok("text", "--model", folder / "RN50.pt", "--classnames", folder / "names.txt", "--templates", DEMO_TEMPLATES,
-           "--out", folder / "text.h5", "--quiet")
-    run_ok("sweep", *points, "--tune-on", folder / "val.h5", "--alpha", "1:3:1", "--beta", "1:3:1", "--shots", 16,
-           "--subset-seeds", 31, "--out", folder / "sweep.h5")
-    run_ok("finetune", *points, "--sweep", folder / "sweep.h5", "--shots", 16, "--subset-seed", 31, "--epochs", 1,
-           "--out", folder / "adapter.h5")
+    run_ok("experiment", "--config", "launch/demo/demo.ini", "--quiet", cwd=folder)  # as launch/demo.sh does
+    for name in ("train", "val", "test", "text", "sweep"):
+        shutil.copy(folder / f"build/demo/run/{name}.h5", folder)
+    shutil.copy(folder / "build/demo/run/adapter-16shot-seed31.h5", folder / "adapter.h5")
     return folder
 
 
@@ -142,21 +137,11 @@ def environment(folder):
 
 
 def before(page, folder):
-    """What a page takes for granted: what launch/demo.sh leaves, files of other programs."""
-    if page.name in ("getting-started.md", "report.md"):
-        run_ok("experiment", "--config", "launch/demo/demo.ini", "--quiet", cwd=folder)
+    """What a page takes for granted besides."""
     if page.name == "models.md":
         import torch
         from safetensors.torch import load_file
         torch.save(load_file(folder / "RN50.pt"), folder / "pytorch_model.bin")
-    if page.name == "finetune.md":
-        import numpy
-        import torch
-        (folder / "caches").mkdir()
-        values = torch.nn.functional.one_hot(torch.arange(12) % 3).half()
-        torch.save(torch.nn.functional.normalize(torch.randn(16, 12), dim=0).half(), folder / "caches/keys_4shots.pt")
-        torch.save(values, folder / "caches/values_4shots.pt")
-        numpy.savez(folder / "text_features.npz", text=torch.nn.functional.normalize(torch.randn(3, 16)).numpy())
 
 
 def run_block(block, folder):
