@@ -37,6 +37,7 @@ TextPlan MakeTextPlan(const TextConfig& config, const Compute& compute) {
   plan.templates = ReadTemplates(config.templates);
   plan.encoder = MakeEncoderOptions(config.model, compute);
   plan.checkpoint = OpenCheckpoint(config.model);
+  plan.checkpoint->RequireTextEncoder();
   Sha256 names, templates;
   for (std::size_t c = 0; c < plan.names.names.size(); ++c) {
     names.Update(plan.names.classes[c] + "\t" + plan.names.names[c] + "\n");

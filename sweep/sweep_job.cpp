@@ -40,6 +40,70 @@ void MeasureCells(const SweepPlan& plan, const PassOptions& options, Comm& comm,
   }
 }
 
+// The grid's counts on the tuning images, and from them each cell's best point. Collective.
+SweepData CountOnTuning(const SweepConfig& config, const SweepPlan& plan, const Compute& compute,
+                        BlockStore& store, Comm& comm) {
+  EnterStage("sweep: count");
+  const auto counts = CountGrid(plan.inputs.cache_model, plan.tuning(), plan.tasks.tasks,
+                                {config.partition, compute, "sweep", &store}, comm);
+  const std::int64_t points = plan.alpha.count * plan.beta.count;
+  SweepData data{plan.alpha.Values(), plan.beta.Values(), plan.shots, plan.seeds, {}, {}, {}, {}};
+  for (const std::int64_t shots : plan.shots) {
+    for (std::size_t r = 0; r < plan.seeds.size(); ++r) {
+      const auto [task, index] = plan.tasks.place.at({shots, r});
+      const auto start = static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(index) * points);
+      const auto top1 = counts[task].top1.begin() + start, top5 = counts[task].top5.begin() + start;
+      const std::int64_t best = std::max_element(top1, top1 + points) - top1;
+      data.top1.insert(data.top1.end(), top1, top1 + points);
+      data.top5.insert(data.top5.end(), top5, top5 + points);
+      if (!counts[task].exact.empty()) {  // rank 0 alone has it
+        const auto exact =
+            counts[task].exact.begin() + static_cast<std::ptrdiff_t>(index) * plan.beta.count;
+        data.exact.insert(data.exact.end(), exact, exact + plan.beta.count);
+      }
+      SweepCell& cell = data.result.cells.emplace_back();
+      cell.shots = shots;
+      cell.seed = plan.seeds[r];
+      cell.alpha = plan.alpha.At(best % plan.alpha.count);
+      cell.beta = plan.beta.At(best / plan.alpha.count);
+      cell.tuned = cell.test = {top1[best], top5[best]};
+    }
+  }
+  for (std::size_t i = 0; i < data.result.cells.size(); ++i) {
+    TakeExact(data, i / plan.seeds.size(), i % plan.seeds.size(), data.result.cells[i]);
+  }
+  if (comm.is_root() && data.exact.empty()) {
+    LogWarning(
+        "the best alpha over the reals is left out: more than {} crossings; sweep fewer shot "
+        "counts and seeds at once to get it",
+        kMostEdges);
+  }
+  return data;
+}
+
+// The cells and the text alone on the test images. Collective.
+void MeasureOnTest(const SweepConfig& config, const SweepPlan& plan, const Compute& compute,
+                   SweepResult& result, Comm& comm) {
+  EnterStage("sweep: test");
+  CacheModel untrained;  // text alone
+  untrained.width = plan.inputs.cache_model.width;
+  untrained.classes = plan.inputs.cache_model.classes;
+  untrained.text = plan.zero_shot_text.empty() ? plan.inputs.cache_model.text : plan.zero_shot_text;
+  result.zero_shot = CountZeroShot(untrained, plan.test, compute, comm);
+  result.tune_zero_shot = result.zero_shot;
+  if (plan.tuned_on != TunedOn::kTest) {
+    MeasureCells(plan, {config.partition, compute, "test"}, comm, result.cells);
+    result.tune_zero_shot = CountZeroShot(untrained, plan.tuning(), compute, comm);
+  }
+  result.most_keys = plan.whole_is_shared ? plan.most_keys : 0;
+  result.made_from = plan.made_from;
+  result.oddities = plan.inputs.oddities;
+  result.points = plan.alpha.count * plan.beta.count;
+  result.tuned_on = plan.Label();
+  result.tune_samples = plan.tuning().count();
+  result.test_samples = plan.test.count();
+}
+
 }  // namespace
 
 Provenance SweepProvenance(const SweepConfig& config, const Compute& compute) {
@@ -50,6 +114,7 @@ Provenance SweepProvenance(const SweepConfig& config, const Compute& compute) {
 }
 
 SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& comm) {
+  // Plan.
   EnterStage("sweep: plan");
   SweepPlan plan;
   Agree(comm, [&] { plan = MakeSweepPlan(config); });
@@ -64,20 +129,19 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
   EnterStage("sweep: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kSweepFormat, plan.made_from, config.if_present);
-  SweepResult result;
   if (output.up_to_date) {
+    SweepResult result;
     Agree(comm, [&] { result = ReadSweepFile(config.out); });
     result.oddities = plan.inputs.oddities;
     result.reused_output = true;
     return result;
   }
 
+  // Compute.
   EnterStage("sweep: load");
   Agree(comm, [&] { LoadSweepFeatures(plan, config.partition, comm.rank(), comm.size()); });
-  const Queries& tune = plan.tuning();
-  const TaskPlan& tasks = plan.tasks;
   LogInfo("sweep: {} samples x {} keys, {} x {} grid points, {} shot counts x {} seeds",
-          tune.count(), plan.inputs.cache_model.key_labels.size(), plan.alpha.count,
+          plan.tuning().count(), plan.inputs.cache_model.key_labels.size(), plan.alpha.count,
           plan.beta.count, plan.shots.size(), plan.seeds.size());
   Provenance parts = plan.made_from;
   parts["partition"] = PartitionName(config.partition);
@@ -85,71 +149,21 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
                    {config.resume, config.if_present == IfPresent::kRecompute,
                     config.if_present == IfPresent::kReplaceIfOther, config.save_every},
                    comm);
-  EnterStage("sweep: count");
-  const auto counts = CountGrid(plan.inputs.cache_model, tune, tasks.tasks,
-                                {config.partition, compute, "sweep", &store}, comm);
-  const std::int64_t points = plan.alpha.count * plan.beta.count;
-  SweepData data{plan.alpha.Values(), plan.beta.Values(), plan.shots, plan.seeds, {}, {}, {}, {}};
-  for (const std::int64_t shots : plan.shots) {
-    for (std::size_t r = 0; r < plan.seeds.size(); ++r) {
-      const auto [task, index] = tasks.place.at({shots, r});
-      const auto start = static_cast<std::ptrdiff_t>(static_cast<std::int64_t>(index) * points);
-      const auto top1 = counts[task].top1.begin() + start, top5 = counts[task].top5.begin() + start;
-      const std::int64_t best = std::max_element(top1, top1 + points) - top1;
-      data.top1.insert(data.top1.end(), top1, top1 + points);
-      data.top5.insert(data.top5.end(), top5, top5 + points);
-      if (!counts[task].exact.empty()) {  // rank 0 alone has it
-        const auto exact =
-            counts[task].exact.begin() + static_cast<std::ptrdiff_t>(index) * plan.beta.count;
-        data.exact.insert(data.exact.end(), exact, exact + plan.beta.count);
-      }
-      SweepCell& cell = result.cells.emplace_back();
-      cell.shots = shots;
-      cell.seed = plan.seeds[r];
-      cell.alpha = plan.alpha.At(best % plan.alpha.count);
-      cell.beta = plan.beta.At(best / plan.alpha.count);
-      cell.tuned = cell.test = {top1[best], top5[best]};
-    }
-  }
-  for (std::size_t i = 0; i < result.cells.size(); ++i) {
-    TakeExact(data, i / plan.seeds.size(), i % plan.seeds.size(), result.cells[i]);
-  }
-  if (comm.is_root() && data.exact.empty()) {
-    LogWarning(
-        "the best alpha over the reals is left out: more than {} crossings; sweep fewer shot "
-        "counts and seeds at once to get it",
-        kMostEdges);
-  }
-  CacheModel untrained;  // text alone
-  untrained.width = plan.inputs.cache_model.width;
-  untrained.classes = plan.inputs.cache_model.classes;
-  untrained.text = plan.zero_shot_text.empty() ? plan.inputs.cache_model.text : plan.zero_shot_text;
-  EnterStage("sweep: test");
-  result.zero_shot = CountZeroShot(untrained, plan.test, compute, comm);
-  result.tune_zero_shot = result.zero_shot;
-  if (plan.tuned_on != TunedOn::kTest) {
-    MeasureCells(plan, {config.partition, compute, "test"}, comm, result.cells);
-    result.tune_zero_shot = CountZeroShot(untrained, tune, compute, comm);
-  }
+  SweepData data = CountOnTuning(config, plan, compute, store, comm);
+  MeasureOnTest(config, plan, compute, data.result, comm);
   for (const FinishedItems& part : store.loaded()) {
-    result.resumed_items += static_cast<std::int64_t>(part.items.size());
+    data.result.resumed_items += static_cast<std::int64_t>(part.items.size());
   }
-  result.most_keys = plan.whole_is_shared ? plan.most_keys : 0;
-  result.made_from = plan.made_from;
-  result.oddities = plan.inputs.oddities;
-  result.points = points;
-  result.tuned_on = plan.Label();
-  result.tune_samples = tune.count();
-  result.test_samples = plan.test.count();
-  data.result = result;
+
+  // Write.
   EnterStage("sweep: write");
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     WriteSweepFile(config.out, data);
     store.Remove();
   });
-  Agree(comm, [&] { result.sha256 = SealOf(config.out); });
-  return result;
+  Agree(comm, [&] { data.result.sha256 = SealOf(config.out); });
+  return std::move(data.result);
 }
 
 PointResult RunPoint(const PointConfig& config, const Compute& compute, Comm& comm) {

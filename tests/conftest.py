@@ -61,6 +61,12 @@ class Module(pytest.Module):
             raise
 
 
+def pytest_collection_modifyitems(items):
+    """The long ones first, so that no process is left alone with one at the end."""
+    folders = ["fault", "oracle", "cli"]
+    items.sort(key=lambda item: folders.index(item.path.parent.name) if item.path.parent.name in folders else len(folders))
+
+
 def pytest_pycollect_makemodule(module_path, parent):
     return Module.from_parent(parent, path=module_path)
 

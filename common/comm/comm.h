@@ -42,12 +42,16 @@ class Comm {
   virtual bool Poll(int& from, std::int64_t& value) = 0;
 
   bool is_root() const { return rank() == 0; }
+  // On rank 0: whether a rank has posted kRankFailed to whoever polled.
+  bool rank_has_failed() const { return rank_has_failed_; }
+  void NoteFailedRank() { rank_has_failed_ = true; }
   // Bytes this rank has passed into collectives; tests hold training steps to their promise with
   // it.
   std::int64_t bytes_sent() const { return bytes_sent_; }
 
  protected:
   std::int64_t bytes_sent_ = 0;
+  bool rank_has_failed_ = false;
 };
 
 class SelfComm final : public Comm {

@@ -83,6 +83,7 @@ bool WorkQueue::Answer() {
   std::int64_t item = kNone;
   {
     const std::lock_guard lock(mutex_);
+    if (message == kRankFailed) comm_.NoteFailedRank();
     if (message == kRankFailed || abandoned_) next_ = count_;
     if (message == kAsk) item = Next();
   }

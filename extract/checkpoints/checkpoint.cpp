@@ -267,10 +267,21 @@ bool Checkpoint::NeedQuickGelu() const {
       path_.string(), hugging_face ? "config.json" : "open_clip_config.json"));
 }
 
+void Checkpoint::RequireImageEncoder() const {
+  if (config_.has_vision()) return;
+  throw InputError(fmt::format("{}: {}", path_.string(), OneEncoder(/*vision=*/false)));
+}
+
+void Checkpoint::RequireTextEncoder() const {
+  if (config_.has_text()) return;
+  throw InputError(fmt::format("{}: {}", path_.string(), OneEncoder(/*vision=*/true)));
+}
+
 at::Tensor Checkpoint::Take(const std::string& name) const {
-  const bool of_images = name.starts_with("visual.");
-  if (of_images ? !config_.has_vision() : !config_.has_text()) {
-    throw InputError(fmt::format("{}: {}", path_.string(), OneEncoder(!of_images)));
+  if (name.starts_with("visual.")) {
+    RequireImageEncoder();
+  } else {
+    RequireTextEncoder();
   }
   at::Tensor tensor = weights_->Load(name);
   if (!at::isfinite(tensor).all().item<bool>()) {

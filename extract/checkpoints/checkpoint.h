@@ -46,6 +46,10 @@ class Checkpoint {
   // guess would give wrong features silently.
   bool NeedQuickGelu() const;
 
+  // Throw InputError for a checkpoint that has the other encoder only.
+  void RequireImageEncoder() const;
+  void RequireTextEncoder() const;
+
   // The tensor as float32, its values checked to be finite. Throws InputError by name; of a
   // checkpoint with one encoder, for all tensors of the other.
   at::Tensor Take(const std::string& name) const;

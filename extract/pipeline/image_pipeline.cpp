@@ -291,19 +291,6 @@ class Job {
   std::atomic<std::int64_t> decode_ns_{0}, encode_ns_{0};
 };
 
-class ListSource final : public ShardSource {
- public:
-  explicit ListSource(const std::vector<ShardRange>& shards) : shards_(shards) {}
-  std::optional<ShardRange> Poll(bool) override {
-    return is_over() ? std::nullopt : std::optional(shards_[next_++]);
-  }
-  bool is_over() const override { return next_ == shards_.size(); }
-
- private:
-  const std::vector<ShardRange>& shards_;
-  std::size_t next_ = 0;
-};
-
 }  // namespace
 
 PipelineTimes ImagePipeline::Run(ShardSource& source, const Receive& receive,

@@ -9,9 +9,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
+
+#include "extract/pipeline/shard_source.h"
 
 namespace clipsweep {
 
@@ -26,22 +27,6 @@ class BatchEncoder {
   virtual void Submit(int slot, const at::Tensor& pixels) = 0;
   // features [B, D] float32 on the CPU, of what was submitted in this slot.
   virtual at::Tensor Wait(int slot) = 0;
-};
-
-struct ShardRange {
-  std::int64_t shard;  // its number, for the receiver
-  std::int64_t first, count;
-};
-
-// Where shards come from while the pipeline runs. All calls are on its calling thread.
-class ShardSource {
- public:
-  virtual ~ShardSource() = default;
-  // Every few milliseconds. `wanted`: the pipeline has none left to start; the next one where it is
-  // known already. Does not wait.
-  virtual std::optional<ShardRange> Poll(bool wanted) = 0;
-  // Whether there will be no more.
-  virtual bool is_over() const = 0;
 };
 
 struct PipelineShape {

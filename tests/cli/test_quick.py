@@ -41,7 +41,7 @@ def test_each_command_once(few, tmp_path):
         ("predict", *model, "--adapter", at["adapter"], "--images", few / "val" / "3"),
         ("similarity", *model, "--images", few / "val" / "3", "--texts", tmp_path / "texts.txt", "--out", tmp_path / "s.html"),
         ("experiment", *study, "--run", tmp_path / "run"),
-        ("report", "--run", tmp_path / "run"),
+        ("report", "--run", tmp_path / "run", "--out", tmp_path / "report.html"),
         ("nightly", *study, "--run", tmp_path / "nights", "--history", tmp_path / "history.db"),
         ("verify", tmp_path / "run", *at.values()),
         ("inspect", at["adapter"]),
