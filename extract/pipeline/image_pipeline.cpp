@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMostWaitingShards = 8;  // finished but not received
 
 // How often the calling thread looks for shards and results, and how often it tells of progress.
-constexpr auto kPoll = std::chrono::milliseconds(2), kTickEvery = std::chrono::milliseconds(100);
+constexpr auto kPoll = std::chrono::milliseconds(5), kTickEvery = std::chrono::milliseconds(100);
 
 struct ShardState {
   ShardRange range;
