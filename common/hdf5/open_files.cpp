@@ -16,7 +16,7 @@
 namespace clipsweep::hdf5 {
 namespace {
 
-constexpr std::size_t kMostOpen = 32;
+constexpr std::size_t kMostOpen = 128;
 constexpr auto kTick = std::chrono::milliseconds(1);
 constexpr int kMostTicks = 20;  // a kernel's clock moves every 10 ms or more often
 
