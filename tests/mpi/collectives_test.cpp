@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include "common/comm/message.h"
+#include "common/comm/work_queue.h"
 #include "common/process/error.h"
 #include "tests/mpi/world.h"
 
@@ -39,6 +41,50 @@ TEST(Agree, EveryRankLearnsTheLowestFailure) {
     }
   }
   Agree(comm, [] {});
+}
+
+TEST(Messages, ArriveAsTheyWerePut) {
+  Comm& world = World();
+  struct Pair {
+    std::int32_t number;
+    float value;
+  };
+  Message mine;
+  mine.PutText("rank \xc3\xa9 " + std::to_string(world.rank()));
+  mine.Put(std::int64_t{world.rank()});
+  const std::vector<Pair> pairs(static_cast<std::size_t>(world.rank()), Pair{world.rank(), 0.5F});
+  mine.PutAll(std::span<const Pair>(pairs));
+  const auto all = GatherMessages(world, mine);
+  EXPECT_EQ(all.size(), world.is_root() ? static_cast<std::size_t>(world.size()) : 0U);
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    MessageReader reader(all[rank]);
+    EXPECT_EQ(reader.TakeText(), "rank \xc3\xa9 " + std::to_string(rank));
+    EXPECT_EQ(reader.Take<std::int64_t>(), static_cast<std::int64_t>(rank));
+    const auto theirs = reader.TakeAll<Pair>();
+    ASSERT_EQ(theirs.size(), rank);
+    for (const Pair& pair : theirs) EXPECT_EQ(pair.number, static_cast<std::int32_t>(rank));
+    EXPECT_TRUE(reader.done());
+    EXPECT_THROW(reader.Take<char>(), Error);
+  }
+}
+
+// As an extraction takes them: on the main thread, which does other things between.
+TEST(WorkQueue, DealsEachItemOnceToWhoDoesNotWait) {
+  Comm& world = World();
+  constexpr std::int64_t kItems = 57;
+  std::vector<bool> skip(kItems, false);
+  skip[0] = skip[20] = skip[56] = true;
+  WorkQueue queue(world, kItems, skip);
+  std::vector<std::int64_t> taken(kItems, 0);
+  while (!queue.is_over()) {
+    queue.Serve();
+    if (const auto item = queue.TryTake()) ++taken[static_cast<std::size_t>(*item)];
+  }
+  queue.Finish();
+  world.SumInt64(taken);
+  for (std::int64_t item = 0; item < kItems; ++item) {
+    EXPECT_EQ(taken[static_cast<std::size_t>(item)], skip[static_cast<std::size_t>(item)] ? 0 : 1);
+  }
 }
 
 TEST(Items, AreDealtOutOnce) {

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "common/compute/random.h"
 #include "common/disk/atomic_file.h"
 #include "common/disk/sha256.h"
+#include "common/hdf5/open_files.h"
 #include "common/process/error.h"
 #include "tests/support/problems.h"
 
@@ -48,6 +51,63 @@ TEST(Hdf5File, EqualContentGivesEqualBytes) {
   WriteSample(folder / "a.h5");
   WriteSample(folder / "b.h5");
   EXPECT_EQ(FileSha256(folder / "a.h5"), FileSha256(folder / "b.h5"));
+}
+
+TEST(OpenFiles, ReadersShareWhatIsOpen) {
+  const TempFolder folder;
+  WriteSample(folder / "a.h5");
+  const auto first = hdf5::OpenOnce(folder / "a.h5", Seal::kCheck);
+  EXPECT_EQ(first->seal.size(), 64U);
+  EXPECT_EQ(hdf5::OpenOnce(folder / "a.h5", Seal::kCheck), first);
+  std::filesystem::create_symlink(folder / "a.h5", folder / "link.h5");
+  EXPECT_EQ(hdf5::OpenOnce(folder / "link.h5", Seal::kCheckedBefore), first);
+  EXPECT_EQ(SealOf(folder / "a.h5"), first->seal);
+}
+
+TEST(OpenFiles, AFileThatWasReplacedIsOpenedAgain) {
+  const TempFolder folder;
+  WriteSample(folder / "a.h5");
+  const auto first = hdf5::OpenOnce(folder / "a.h5", Seal::kCheck);
+  H5Writer other(folder / "a.h5");
+  other.Attribute("number", std::int64_t{7});
+  other.Commit();
+  const auto second = hdf5::OpenOnce(folder / "a.h5", Seal::kCheck);
+  EXPECT_NE(second, first);
+  EXPECT_NE(second->seal, first->seal);
+  EXPECT_EQ(H5Reader(folder / "a.h5").IntAttribute("number"), 7);
+  std::filesystem::remove(folder / "a.h5");
+  EXPECT_THROW(H5Reader(folder / "a.h5"), Error);
+}
+
+// At once after it was read, within the tick of a clock: the change must be seen all the same.
+TEST(OpenFiles, AFileThatWasChangedInPlaceIsCheckedAgain) {
+  for (int i = 0; i < 50; ++i) {
+    const TempFolder folder;
+    WriteSample(folder / "a.h5");
+    EXPECT_EQ(H5Reader(folder / "a.h5").IntAttribute("number"), 42);
+    std::fstream file(folder / "a.h5", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1000 + i);
+    file.put('\x55');
+    file.put('\x2a');
+    file.close();
+    EXPECT_THROW(H5Reader(folder / "a.h5"), Error);
+  }
+}
+
+TEST(OpenFiles, AnUncheckedFileIsCheckedWhenAskedTo) {
+  const TempFolder folder;
+  WriteSample(folder / "a.h5");
+  const auto first = hdf5::OpenOnce(folder / "a.h5", Seal::kCheckedBefore);
+  EXPECT_EQ(first->seal, "");
+  EXPECT_EQ(hdf5::OpenOnce(folder / "a.h5", Seal::kCheck)->seal.size(), 64U);
+}
+
+TEST(OpenFiles, PartsAreNotKept) {
+  const TempFolder folder;
+  WriteSample(folder / "a.h5");
+  const auto first = hdf5::OpenOnce(folder / "a.h5", Seal::kOfAPart);
+  EXPECT_EQ(first->seal.size(), 64U);
+  EXPECT_EQ(first.use_count(), 1);
 }
 
 TEST(Hdf5File, EveryFlipAndTruncationIsRefused) {
