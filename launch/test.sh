@@ -36,12 +36,8 @@ if [ "$quick" = 1 ]; then
   exit "$status"
 fi
 part "C++ tests" ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" || status=1
-# Those of several hosts mostly wait: for a watchdog, for Slurm. They go on beside the others.
-part "Python tests, several hosts (beside the others)" pytest tests/multihost > "$build/multihost.log" 2>&1 &
-several_hosts=$!
 part "Python tests" pytest tests --ignore tests/multihost -n "${JOBS:-$(($(nproc) + 1))}" --dist worksteal || status=1
-wait "$several_hosts" || status=1
-cat "$build/multihost.log"
+part "Python tests, several hosts" pytest tests/multihost || status=1
 if [ -n "$unknown" ]; then
   echo "test: whether tests wrote outside the build folders was skipped: $unknown"
 else
