@@ -95,18 +95,20 @@ void WarnOfFolder(const ExtractConfig& config, const ExtractPlan& plan) {
   }
 }
 
-// Whether OUT is there, made from the same pictures in the same way. Throws AgreedError when it was
-// made otherwise and is to be kept. Collective.
-bool IsUpToDate(const ExtractConfig& config, const ExtractPlan& plan, const Compute& compute,
-                Comm& comm) {
+// OUT, locked for as long as what is returned lives; up to date when it was made from the same
+// pictures in the same way. Throws AgreedError when it was made otherwise and is to be kept.
+// Collective.
+StageOutput OpenFeatures(const ExtractConfig& config, const ExtractPlan& plan,
+                         const Compute& compute, Comm& comm) {
   EnterStage("extract: output");
   Agree(comm, [&] {
     if (comm.is_root()) RefuseOtherOutput(config, plan);
   });
-  const StageOutput output =
+  StageOutput output =
       OpenOutput(comm, config.out, kFeatureFormat, plan.made_from, config.if_present);
   RequireSameOnAllRanks(comm, {{"sizes of the pictures", plan.list.sizes_sha256}});
-  return output.up_to_date && HasTheSamePictures(config, plan, compute, comm);
+  if (output.up_to_date) output.up_to_date = HasTheSamePictures(config, plan, compute, comm);
+  return output;
 }
 
 ExtractResult Keep(const ExtractConfig& config, const ExtractPlan& plan, Comm& comm) {
@@ -163,7 +165,7 @@ struct EncodedShards {
   double seconds = 0;           // of this rank, from the first image to the last shard
 };
 
-// Encodes what is not on disk. Collective.
+// Encodes what is not on disk; at the end every shard is, of every rank. Collective.
 EncodedShards EncodeShards(const ExtractConfig& config, const ExtractPlan& plan,
                            const FoundShards& found, const ShardStore& store,
                            const Compute& compute, Comm& comm) {
@@ -189,6 +191,7 @@ EncodedShards EncodeShards(const ExtractConfig& config, const ExtractPlan& plan,
   encoded.times = ShardEncoder(plan, *encoder, compute).Run(queue, receive, tick);
   queue.Finish();
   encoded.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  EnterStage("extract: merge");
   encoded.bad_images = bad_images.count() - found.bad_images;
   Agree(comm, [] {});  // every shard is on disk
   comm.SumInt64(std::span(&encoded.bad_images, 1));
@@ -199,7 +202,6 @@ EncodedShards EncodeShards(const ExtractConfig& config, const ExtractPlan& plan,
 // Rank 0 joins the shards into OUT. Collective.
 ExtractResult WriteFeatures(const ExtractConfig& config, const ExtractPlan& plan,
                             const EncodedShards& encoded, const ShardStore& store, Comm& comm) {
-  EnterStage("extract: merge");
   MergedShards merged;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
@@ -239,8 +241,8 @@ ExtractResult RunExtract(const ExtractConfig& config, const Compute& compute, Co
   ExtractPlan plan;
   Agree(comm, [&] { plan = MakeExtractPlan(config, compute); });
   if (comm.is_root()) WarnOfFolder(config, plan);
-  const bool up_to_date = IsUpToDate(config, plan, compute, comm);
-  if (up_to_date) return Keep(config, plan, comm);
+  const StageOutput output = OpenFeatures(config, plan, compute, comm);
+  if (output.up_to_date) return Keep(config, plan, comm);
 
   // Compute.
   const ShardStore store(config.out, plan.made_from, config.dtype, plan.shard_images);
