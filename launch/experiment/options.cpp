@@ -26,13 +26,15 @@ std::string Percent(const MeanInterval& interval) {
   return fmt::format("{:6.2f} ± {:<5.2f}", 100 * interval.mean, 100 * *interval.half_width);
 }
 
-std::string Table(const ExperimentResult& result, std::size_t seeds) {
+std::string Table(const ExperimentResult& result, const ExperimentConfig& config) {
   std::string text = fmt::format(
-      "{} classes, {} test images; alpha, beta and epoch chosen on {}; mean ± 95 % over {} subset "
+      "{} classes, {} test images; {} chosen on {}; mean ± 95 % over {} subset "
       "seeds\n\n"
       "{:<14} {:<14} {:>6}   {:<15}  {:<15}\n",
-      result.classes, result.test_samples, TunedOnName(result.tuned_on), seeds, "method",
-      "templates", "shots", "top-1 %", "top-5 %");
+      result.classes, result.test_samples,
+      config.training.select == Select::kLast ? "alpha and beta" : "alpha, beta and epoch",
+      TunedOnName(result.tuned_on), config.seeds.size(), "method", "templates", "shots", "top-1 %",
+      "top-5 %");
   for (const MethodRow& row : result.rows) {
     text += fmt::format("{:<14} {:<14} {:>6}   {}  {}\n", row.method, row.templates, row.shots,
                         Percent(Summarize(row.top1)), Percent(Summarize(row.top5)));
@@ -144,7 +146,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
     if (!context.comm.is_root()) return;
     const Json results = MakeResults(config, result);
     WriteResults(config.run / "results.json", results);
-    const std::string table = Table(result, config.seeds.size());
+    const std::string table = Table(result, config);
     std::string notes;
     for (const auto& [file, count] : results["skipped_images"].items()) {
       notes += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),

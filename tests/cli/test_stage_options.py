@@ -74,6 +74,11 @@ def test_wrong_ones_are_refused_before_any_work(digits, tmp_path, more, wrong):
     assert not list((tmp_path / "run").glob("*.h5"))
 
 
+def test_the_last_epoch_is_not_said_to_be_chosen(digits, tmp_path):
+    said = run_ok(*small(digits, tmp_path / "run", "--select", "last")).out
+    assert "alpha and beta chosen on val" in said and "epoch chosen" not in said
+
+
 def opens_of(log, main):
     """{path: how often the process `main` opened it}, forked children left aside."""
     counts = collections.Counter()
