@@ -59,9 +59,12 @@ fi
 downloading=""
 if [ "${sets[*]}" = "libtorch tests" ] && [ ! -t 1 ] && ! is_set_installed tests; then
   install_python libtorch
+  # A process group of its own: whatever ends this script ends pip too, which would else go on filling .venv.
+  set -m
   (install_python tests) &
   downloading=$!
-  trap 'kill "$downloading" 2>/dev/null || true' EXIT
+  set +m
+  trap 'kill -- "-$downloading" 2>/dev/null || true' EXIT
 elif [ "${#sets[@]}" -gt 0 ]; then
   install_python "${sets[@]}"
 fi
