@@ -4,7 +4,8 @@
     tests/bench/extract_vs_open_clip.py --images ../shared/data/photos --threads 2
 
 Prints images a second of: open_clip as it comes, open_clip with channels-last weights and pictures, clipsweep alone
-and on two ranks of one thread; decode and resize alone on one core, ours and Pillow + torchvision's; and the ratios.
+and on two ranks of one thread; decode and resize alone on one core, ours and Pillow + torchvision's, and our decoding
+without the resize; and the ratios.
 Weights are random: they do not change the time.
 """
 import argparse
@@ -75,7 +76,7 @@ def clipsweep_rate(checkpoint, folder, images, threads, ranks, tmp):
 
 
 def decode_rates(paths, size, tmp):
-    """Images a second of decoding and resizing on one core."""
+    """Images a second on one core: our decoding and resizing, our decoding alone, and Pillow's of both."""
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
     pillow = Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size), lambda i: i.convert("RGB")])
     for path in paths[:20]:  # warm
@@ -84,9 +85,12 @@ def decode_rates(paths, size, tmp):
     for path in paths:
         pillow(Image.open(path))
     theirs = len(paths) / (time.perf_counter() - start)
-    tool = subprocess.run([BUILD / "tests/dump_pixels", str(size), tmp / "pixels.bin", *map(str, paths)], check=True,
-                          capture_output=True, text=True)
-    return len(paths) / float(tool.stderr), theirs
+
+    def ours(*arguments):
+        tool = subprocess.run([BUILD / "tests/dump_pixels", *arguments, *map(str, paths)], check=True, capture_output=True, text=True)
+        return len(paths) / float(tool.stderr)
+
+    return ours(str(size), tmp / "pixels.bin"), ours("--decode"), theirs
 
 
 def main():
@@ -115,8 +119,9 @@ def main():
         save_file({k: v.contiguous() for k, v in model.state_dict().items() if v.is_floating_point()}, checkpoint,
                   metadata={"open_clip_config": json.dumps({"model_cfg": {"quick_gelu": True}})})
         rates = {}
-        ours, theirs = decode_rates(found, 224, tmp)
+        ours, alone, theirs = decode_rates(found, 224, tmp)
         rates["decode, clipsweep, one core"], rates["decode, Pillow + torchvision, one core"] = ours, theirs
+        rates["decode without resize, clipsweep, one core"] = alone
         rates["open_clip"] = open_clip_rate(model, paths, args.batch, 0, False)
         rates["open_clip, channels-last"] = open_clip_rate(model, paths, args.batch, 0, True)
         rates["clipsweep"], result = clipsweep_rate(checkpoint, tmp / "images", args.count, args.threads, 1, tmp)

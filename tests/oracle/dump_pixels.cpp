@@ -2,6 +2,7 @@
 // to OUT and one line an image to stdout: "ok" or "refused: why"; to stderr the seconds it took.
 // dump_pixels --view SEED N OUT IMAGE..: an augmented view instead, seeded by the picture's number,
 // with the crop and whether it was flipped in the line.
+// dump_pixels --decode IMAGE..: decodes alone; no file, but the same lines and seconds.
 // dump_pixels --whole IMAGE..: no file, but lines "ok WIDTH HEIGHT SHA256 NOTE.." of the decoded
 // pictures; with --most N before the images no
 // more than N pixels, with --usage also the seconds and the largest memory so far, in MiB.
@@ -63,9 +64,25 @@ int Whole(const std::vector<std::string>& paths, bool usage,
   return 0;
 }
 
+int Decode(const std::vector<std::string>& paths) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (const std::string& path : paths) {
+    try {
+      clipsweep::DecodeImage(clipsweep::ReadFile(path, clipsweep::kMaxImageBytes));
+      std::puts("ok");
+    } catch (const std::runtime_error& error) {
+      std::printf("refused: %s\n", error.what());
+    }
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  std::fprintf(stderr, "%.6f\n", seconds.count());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (std::string_view(argv[1]) == "--decode") return Decode({argv + 2, argv + argc});
   if (std::string_view(argv[1]) == "--whole") {
     const bool usage = argc > 2 && std::string_view(argv[2]) == "--usage";
     const bool most = argc > 3 && std::string_view(argv[2]) == "--most";

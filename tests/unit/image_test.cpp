@@ -3,12 +3,15 @@
 #include <png.h>
 #include <zlib.h>
 
+#include <algorithm>
+
 #include "common/compute/random.h"
 #include "common/compute/tensors.h"
 #include "common/data/image_kind.h"
 #include "extract/checkpoints/model_config.h"
 #include "extract/images/image_decode.h"
 #include "extract/images/preprocess.h"
+#include "extract/images/resample_rows.h"
 #include "extract/models/pixel_scale.h"
 
 namespace clipsweep {
@@ -218,6 +221,60 @@ TEST(Preprocess, AConstantPictureStaysConstant) {
   image.rgb.assign(50 * 31 * 3, 128);
   const Image square = ResizeAndCrop(image, 64);
   EXPECT_EQ(square.rgb, std::vector<std::uint8_t>(64 * 64 * 3, 128));
+}
+
+// One to eight taps a position.
+AxisTaps SomeTaps(std::int64_t size, Random& random) {
+  AxisTaps axis;
+  for (std::int64_t p = 0; p < size; ++p) {
+    axis.taps.push_back({7 * p, 1 + p % 8, static_cast<std::int64_t>(axis.weights.size())});
+    for (std::int64_t i = 0; i <= p % 8; ++i) {
+      axis.weights.push_back(static_cast<std::int32_t>(random.Below(1'300'000)) - 400'000);
+    }
+  }
+  return axis;
+}
+
+std::vector<std::uint8_t> SomeBytes(std::int64_t count, Random& random) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  for (auto& value : bytes) value = static_cast<std::uint8_t>(random.Below(256));
+  return bytes;
+}
+
+// What output position p is, of values `step` apart.
+int PlainSum(const AxisTaps& axis, std::int64_t p, const std::uint8_t* in, std::int64_t step) {
+  const Taps& taps = axis.taps[static_cast<std::size_t>(p)];
+  std::int64_t sum = 1 << (kWeightBits - 1);
+  for (std::int64_t i = 0; i < taps.count; ++i) {
+    sum += std::int64_t{axis.weights[static_cast<std::size_t>(taps.at + i)]} *
+           in[(taps.first + i) * step];
+  }
+  return static_cast<int>(std::clamp<std::int64_t>(sum >> kWeightBits, 0, 255));
+}
+
+// For counts about those of the vectors; rows are 5 bytes longer than what is read of them.
+TEST(Resample, AddsUpAsPlainCodeDoes) {
+  Random random(2, 2, 2);
+  for (const std::int64_t size : {1, 2, 5, 6, 16, 17, 21, 22, 43, 64}) {
+    const AxisTaps axis = SomeTaps(size, random);
+    const std::int64_t length = axis.End(), other = 1 + size * 3 / 4, width = 3 * other;
+    std::int64_t stride = 3 * length + 5;
+    std::vector<std::uint8_t> in = SomeBytes(other * stride - 5, random);
+    std::vector<std::uint8_t> out(static_cast<std::size_t>(width * size));
+    ResizeAcross({in.data(), stride}, other, axis, out.data());
+    for (std::int64_t i = 0; i < width * size; ++i) {
+      const std::int64_t y = i / (3 * size), x = i % (3 * size) / 3;
+      ASSERT_EQ(out[static_cast<std::size_t>(i)],
+                PlainSum(axis, x, in.data() + y * stride + i % 3, 3));
+    }
+    stride = width + 5;
+    in = SomeBytes(length * stride - 5, random);
+    ResizeDown({in.data(), stride}, other, axis, out.data());
+    for (std::int64_t i = 0; i < width * size; ++i) {
+      ASSERT_EQ(out[static_cast<std::size_t>(i)],
+                PlainSum(axis, i / width, in.data() + i % width, stride));
+    }
+  }
 }
 
 TEST(PixelScale, EveryLevelIsTheReferences) {
