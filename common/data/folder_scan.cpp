@@ -155,7 +155,7 @@ void FolderWalk::Take(const fs::directory_entry& entry, std::vector<fs::path>& f
   } else if (says == NameSays::kNothing && entry.is_other(code)) {
     ++left_out_.files["special file"];
   } else {
-    ++left_out_.files[FileKind(name)];
+    ++left_out_.files[EndingOrNone(name)];
   }
 }
 

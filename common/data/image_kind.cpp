@@ -18,7 +18,7 @@ struct Kind {
   std::string_view more = {};
 };
 
-constexpr Kind kPictures[] = {
+constexpr Kind kPictureKinds[] = {
     {"JPEG", 0, "\xff\xd8\xff"sv},
     {"PNG", 0, "\x89PNG\r\n\x1a\n"sv},
     {"WebP", 0, "RIFF"sv, 8, "WEBP"sv},
@@ -32,7 +32,7 @@ constexpr Kind kPictures[] = {
 };
 
 // Brands of ISO media files ("ftyp" at 4) come before "a video", which is any other.
-constexpr Kind kOthers[] = {
+constexpr Kind kOtherKinds[] = {
     {"an AVIF picture", 4, "ftypavif"sv},
     {"an AVIF picture", 4, "ftypavis"sv},
     {"a HEIC picture", 4, "ftyphei"sv},
@@ -154,13 +154,13 @@ const char* TextKind(std::string_view bytes) {
 
 const char* ImageKind(std::string_view first_bytes) {
   if (IsPnm(first_bytes)) return "PNM";
-  return Find(kPictures, first_bytes);
+  return Find(kPictureKinds, first_bytes);
 }
 
 const char* OtherKind(std::string_view first_bytes) {
   const std::string_view bytes = first_bytes.substr(0, kKindBytes);
   if (bytes.empty() || ImageKind(bytes) != nullptr) return nullptr;
-  if (const char* name = Find(kOthers, bytes)) return name;
+  if (const char* name = Find(kOtherKinds, bytes)) return name;
   if (std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; })) {
     return "nothing but zero bytes (a copy that was cut off?)";
   }

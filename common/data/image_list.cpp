@@ -60,7 +60,7 @@ std::vector<Entry> ScanFolders(const fs::path& root, LeftOut& left_out) {
       throw InputError(fmt::format("{}: {}; mend or remove it", Printable(folder.path().string()),
                                    BrokenLinkText(folder.path())));
     } else {
-      ++left_out.beside[FileKind(name)];
+      ++left_out.beside[EndingOrNone(name)];
     }
   }
   if (entries.empty()) {

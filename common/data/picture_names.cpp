@@ -80,7 +80,7 @@ std::string EndingOf(std::string_view name) {
   return Lowered(name.substr(dot));
 }
 
-std::string FileKind(std::string_view name) {
+std::string EndingOrNone(std::string_view name) {
   const std::string ending = EndingOf(name);
   return ending.empty() ? "without ending" : ending;
 }

@@ -11,7 +11,7 @@ namespace clipsweep {
 std::string EndingOf(std::string_view name);
 
 // Its ending, or "without ending".
-std::string FileKind(std::string_view name);
+std::string EndingOrNone(std::string_view name);
 
 enum class NameSays {
   kPicture,  // ends as pictures of a format that is read do: .jpg, .png, .tiff ..

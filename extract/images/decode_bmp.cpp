@@ -14,7 +14,7 @@ namespace {
 
 enum Compression : std::uint32_t { kRaw = 0, kRle8 = 1, kRle4 = 2, kBitFields = 3 };
 
-struct Header {
+struct BmpHeader {
   std::uint32_t size = 0;  // of the second header
   std::int64_t width = 0, height = 0;
   bool top_down = false;
@@ -25,8 +25,8 @@ struct Header {
   std::uint32_t masks[4] = {};
 };
 
-Header ReadHeader(const ByteReader& file) {
-  Header header;
+BmpHeader ReadHeader(const ByteReader& file) {
+  BmpHeader header;
   header.size = file.U32(14);
   switch (header.size) {
     case 12:
@@ -77,7 +77,7 @@ struct ByteOrder {
   std::size_t red, green, blue;
 };
 
-ByteOrder FindByteOrder(const Header& header) {
+ByteOrder FindByteOrder(const BmpHeader& header) {
   constexpr ByteOrder kPlain{2, 1, 0};
   if (header.compression != kBitFields) return kPlain;
   struct Known {
@@ -106,7 +106,7 @@ ByteOrder FindByteOrder(const Header& header) {
 }
 
 // 5-5-5 or 5-6-5 bits a pixel: the bits of green.
-int GreenBits(const Header& header) {
+int GreenBits(const BmpHeader& header) {
   if (header.compression != kBitFields) return 5;
   const auto is = [&](std::uint32_t r, std::uint32_t g, std::uint32_t b) {
     return header.masks[0] == r && header.masks[1] == g && header.masks[2] == b;
@@ -116,7 +116,7 @@ int GreenBits(const Header& header) {
   throw ImageError("is BMP with colour masks of a kind that is not read here; convert it to PNG");
 }
 
-void TrueColourRow(const Header& header, const std::uint8_t* in, std::size_t width,
+void TrueColourRow(const BmpHeader& header, const std::uint8_t* in, std::size_t width,
                    std::uint8_t* rgb) {
   if (header.bits == 16) {
     const int green = GreenBits(header), most = (1 << green) - 1;
@@ -147,7 +147,7 @@ void UnpackRow(std::uint32_t bits, const std::uint8_t* in, std::size_t width, st
 }
 
 // What indices mean. Pillow takes a palette of greys 0, 1, 2.. for grey pixels.
-Palette ReadPalette(const ByteReader& file, std::string_view bytes, const Header& header) {
+Palette ReadPalette(const ByteReader& file, std::string_view bytes, const BmpHeader& header) {
   if (header.colours == 0 || header.colours > 65536) {
     throw ImageError(fmt::format("BMP decoder: a palette of {} colours", header.colours));
   }
@@ -183,7 +183,7 @@ Palette ReadPalette(const ByteReader& file, std::string_view bytes, const Header
 }
 
 // Indices of the picture's rows from the first in the file, [height, width].
-std::vector<std::uint8_t> Expand(std::string_view bytes, const Header& header) {
+std::vector<std::uint8_t> Expand(std::string_view bytes, const BmpHeader& header) {
   const auto width = static_cast<std::size_t>(header.width);
   const std::size_t wanted = width * static_cast<std::size_t>(header.height);
   std::vector<std::uint8_t> out;
@@ -238,7 +238,7 @@ std::vector<std::uint8_t> Expand(std::string_view bytes, const Header& header) {
 
 Image DecodeBmp(std::string_view bytes, const DecodeLimits& limits) {
   const ByteReader file(bytes, "BMP");
-  const Header header = ReadHeader(file);
+  const BmpHeader header = ReadHeader(file);
   static constexpr std::uint32_t kBits[] = {1, 4, 8, 16, 24, 32};
   if (std::find(std::begin(kBits), std::end(kBits), header.bits) == std::end(kBits)) {
     throw ImageError(fmt::format(

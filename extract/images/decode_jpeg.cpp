@@ -10,18 +10,19 @@
 #include <fmt/core.h>
 
 #include "extract/images/image_decode.h"
+#include "extract/images/pillow_modes.h"
 
 namespace clipsweep {
 namespace {
 
-struct ErrorState {
+struct JpegErrors {
   jpeg_error_mgr manager;
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX] = {};
 };
 
 [[noreturn]] void OnError(j_common_ptr info) {
-  auto* state = reinterpret_cast<ErrorState*>(info->err);
+  auto* state = reinterpret_cast<JpegErrors*>(info->err);
   state->manager.format_message(info, state->message);
   std::longjmp(state->jump, 1);
 }
@@ -44,11 +45,6 @@ void SkipBytes(j_decompress_ptr info, long count) {
 }
 
 void Nothing(j_decompress_ptr) {}
-
-int MulDiv255(int a, int b) {
-  const int t = a * b + 128;
-  return ((t >> 8) + t) >> 8;
-}
 
 // Adobe stores CMYK inverted; Pillow assumes so for every four-component JPEG.
 void CmykRowToRgb(const std::uint8_t* cmyk, int width, std::uint8_t* rgb) {
@@ -97,7 +93,7 @@ void OnProgress(j_common_ptr common) {
   const auto* limit = reinterpret_cast<const ScanLimit*>(common->progress);
   const auto* info = reinterpret_cast<j_decompress_ptr>(common);
   if (info->input_scan_number <= limit->most) return;
-  auto* state = reinterpret_cast<ErrorState*>(common->err);
+  auto* state = reinterpret_cast<JpegErrors*>(common->err);
   std::snprintf(state->message, sizeof state->message,
                 "more than %d scans over a picture of this size, which would take too long",
                 limit->most);
@@ -113,7 +109,7 @@ Image DecodeJpeg(std::string_view bytes, const DecodeLimits& limits) {
   std::vector<std::uint8_t> row;
   jpeg_decompress_struct info{};
   ScanLimit scans;
-  ErrorState error;
+  JpegErrors error;
   info.err = jpeg_std_error(&error.manager);
   error.manager.error_exit = OnError;
   error.manager.output_message = OnMessage;

@@ -24,7 +24,7 @@ struct Source {
   }
 };
 
-struct ErrorState {
+struct PngErrors {
   char message[256] = {};
 };
 
@@ -48,7 +48,7 @@ void ReadBytes(png_structp png, png_bytep out, png_size_t count) {
 }
 
 [[noreturn]] void OnError(png_structp png, png_const_charp message) {
-  auto* state = static_cast<ErrorState*>(png_get_error_ptr(png));
+  auto* state = static_cast<PngErrors*>(png_get_error_ptr(png));
   std::strncpy(state->message, message, sizeof state->message - 1);
   png_longjmp(png, 1);
 }
@@ -109,7 +109,7 @@ bool OnlyEndIsMissing(png_structp png, png_infop info, const char* message) {
 // What a jump out of libpng must leave as it is, so not on the stack.
 struct Work {
   Source source;
-  ErrorState error = {};
+  PngErrors error = {};
   Layout layout = {};
   Palette palette = {};
   Image image = {};

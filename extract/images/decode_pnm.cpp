@@ -67,7 +67,7 @@ class Text {
   std::size_t at_;
 };
 
-struct Header {
+struct PnmHeader {
   char kind = 0;  // '1' to '6'
   std::int64_t width = 0, height = 0, most = 1;
 
@@ -79,7 +79,7 @@ struct Header {
 };
 
 // The 8-bit value of each sample; Python rounds halves to even, as nearbyint does.
-std::vector<std::uint8_t> Levels(const Header& header) {
+std::vector<std::uint8_t> Levels(const PnmHeader& header) {
   std::vector<std::uint8_t> levels;
   const double top = header.clips() ? 65535 : 255;
   for (std::int64_t v = 0; v <= header.most; ++v) {
@@ -90,7 +90,7 @@ std::vector<std::uint8_t> Levels(const Header& header) {
   return levels;
 }
 
-void ReadBitmap(const Header& header, std::string_view bytes, Text& text, Image& image) {
+void ReadBitmap(const PnmHeader& header, std::string_view bytes, Text& text, Image& image) {
   const auto width = static_cast<std::size_t>(image.width);
   std::uint8_t* rgb = image.rgb.data();
   const std::size_t stride = (width + 7) / 8;
@@ -108,7 +108,7 @@ void ReadBitmap(const Header& header, std::string_view bytes, Text& text, Image&
 }  // namespace
 
 Image DecodePnm(std::string_view bytes, const DecodeLimits& limits) {
-  Header header;
+  PnmHeader header;
   header.kind = bytes[1];
   Text text(bytes);
   header.width = text.Number();

@@ -1,14 +1,11 @@
 #include "extract/images/pillow_modes.h"
 
 namespace clipsweep {
-namespace {
 
 int MulDiv255(int a, int b) {
   const int t = a * b + 128;
   return ((t >> 8) + t) >> 8;
 }
-
-}  // namespace
 
 Palette Palette::Greys() {
   Palette greys;

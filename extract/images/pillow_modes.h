@@ -9,6 +9,9 @@
 
 namespace clipsweep {
 
+// a b / 255, rounded, as Pillow computes it.
+int MulDiv255(int a, int b);
+
 // Colours by index. Entries that a file does not give are black, as in Pillow.
 struct Palette {
   std::array<std::array<std::uint8_t, 3>, 256> colour = {};

@@ -9,23 +9,15 @@
 #include "common/data/picture_names.h"
 #include "common/data/subsets.h"
 #include "common/process/error.h"
+#include "tests/support/messages.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
 namespace {
 
+using testing::BadInputOf;
 using testing::TempFolder;
 using testing::WriteText;
-
-std::string MessageOf(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kBadInput) << error.what();
-    return error.what();
-  }
-  return "";
-}
 
 TEST(ImageList, SortsClassesAndFilesByBytes) {
   const TempFolder folder;
@@ -44,8 +36,8 @@ TEST(ImageList, SortsClassesAndFilesByBytes) {
 
 TEST(ImageList, NamesTheExtraClassAndTheEmptyFolder) {
   const TempFolder folder;
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }), "");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "none", "", {}); }).find("none"),
+  EXPECT_NE(BadInputOf([&] { ReadImageList(folder.path(), "", {}); }), "");
+  EXPECT_NE(BadInputOf([&] { ReadImageList(folder / "none", "", {}); }).find("none"),
             std::string::npos);
   WriteText(folder / "a/1.jpg", "x");
   const ImageList some = ReadImageList(folder.path(), "", {"zebra", "a", "ox"});
@@ -53,10 +45,10 @@ TEST(ImageList, NamesTheExtraClassAndTheEmptyFolder) {
   EXPECT_EQ(some.labels, (std::vector<std::int32_t>{1}));
   EXPECT_EQ(ClassesWithoutImages(some.labels, some.classes.size()), 2);
   WriteText(folder / "other/1.jpg", "x");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {"a"}); }).find("other"),
+  EXPECT_NE(BadInputOf([&] { ReadImageList(folder.path(), "", {"a"}); }).find("other"),
             std::string::npos);
   std::filesystem::create_directories(folder / "empty");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder.path(), "", {}); }).find("empty"),
+  EXPECT_NE(BadInputOf([&] { ReadImageList(folder.path(), "", {}); }).find("empty"),
             std::string::npos);
 }
 
@@ -69,7 +61,7 @@ TEST(ImageList, ReadsListFiles) {
   EXPECT_EQ(list.classes, (std::vector<std::string>{"a", "b"}));
   for (const char* bad : {"gone.jpg\ta\n", "../list.tsv\ta\n", "loose.jpg\n", "\n"}) {
     WriteText(folder / "bad.tsv", bad);
-    EXPECT_NE(MessageOf([&] { ReadImageList(folder / "i", folder / "bad.tsv", {}); }), "") << bad;
+    EXPECT_NE(BadInputOf([&] { ReadImageList(folder / "i", folder / "bad.tsv", {}); }), "") << bad;
   }
 }
 
@@ -82,7 +74,7 @@ TEST(ImageList, LinksLeadOnAndLoopsEnd) {
   EXPECT_EQ(ReadImageList(folder.path(), "", {}).paths,
             (std::vector<std::string>{"a/1.jpg", "a/deep/2.jpg", "a/other/3.jpg", "b/3.jpg"}));
   std::filesystem::create_symlink("..", folder / "a/deep/up");
-  EXPECT_NE(MessageOf([&] {
+  EXPECT_NE(BadInputOf([&] {
               ReadImageList(folder.path(), "", {});
             }).find("a/deep/up: is a link to '..' that leads back to"),
             std::string::npos);
@@ -142,7 +134,7 @@ TEST(ImageList, OneNameInTwoNormalForms) {
     }
   }
   WriteText(folder / ("mac/" + composed + "/2.jpg"), "x");
-  const std::string message = MessageOf([&] { ReadImageList(folder / "mac", "", {}); });
+  const std::string message = BadInputOf([&] { ReadImageList(folder / "mac", "", {}); });
   EXPECT_NE(message.find("caf\\xc3\\xa9"), std::string::npos) << message;
   EXPECT_NE(message.find("cafe\\xcc\\x81"), std::string::npos) << message;
 }
@@ -150,13 +142,13 @@ TEST(ImageList, OneNameInTwoNormalForms) {
 TEST(ImageList, NamesThatAreNoUtf8AndNearMisses) {
   const TempFolder folder;
   WriteText(folder / "latin/caf\xe9/1.jpg", "x");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "latin", "", {}); }).find("caf\\xe9"),
+  EXPECT_NE(BadInputOf([&] { ReadImageList(folder / "latin", "", {}); }).find("caf\\xe9"),
             std::string::npos);
   WriteText(folder / "deep/a/caf\xe9.jpg", "x");
-  EXPECT_NE(MessageOf([&] { ReadImageList(folder / "deep", "", {}); }).find("not UTF-8"),
+  EXPECT_NE(BadInputOf([&] { ReadImageList(folder / "deep", "", {}); }).find("not UTF-8"),
             std::string::npos);
   WriteText(folder / "case/Dog/1.jpg", "x");
-  EXPECT_NE(MessageOf([&] {
+  EXPECT_NE(BadInputOf([&] {
               ReadImageList(folder / "case", "", {"dog"});
             }).find("'dog' differs only in letter case"),
             std::string::npos);
@@ -191,7 +183,7 @@ TEST(ClassNames, RefusesBadFiles) {
         "n01440764 tench\nn01443537\n", "{\"a\": \"x\\u0000y\"}", "{\"a\": \"x\", \"a\": \"y\"}",
         "{\"a\\tb\": \"x\"}", "caf\xc3\xa9\tx\ncafe\xcc\x81\ty\n"}) {
     WriteText(folder / "names", bad);
-    EXPECT_NE(MessageOf([&] { ReadClassNames(folder / "names"); }), "") << bad;
+    EXPECT_NE(BadInputOf([&] { ReadClassNames(folder / "names"); }), "") << bad;
   }
 }
 
@@ -225,7 +217,7 @@ TEST(ClassNames, SaysWhichShapesItKnows) {
                               "{\"a\": \"x\"}\n{\"b\": \"y\"}\n",
                               "<?xml version='1.0'?>\n"}) {
     WriteText(folder / "names", strange);
-    const std::string message = MessageOf([&] { ReadClassNames(folder / "names"); });
+    const std::string message = BadInputOf([&] { ReadClassNames(folder / "names"); });
     EXPECT_NE(message.find("understood are lines"), std::string::npos) << strange << message;
   }
 }
@@ -238,7 +230,7 @@ TEST(ClassNames, LeavesOrdinaryNamesAlone) {
         "707-320\n727-200\nA300B4\n", "2,4-D\nDDT\n", "it's\nrock 'n' roll\n", "0\n1\n10\n2\n",
         "yes: really\nno\n", "n01440764\nn01443537\n", "#\n$\n", "- \n+\n", "3D printer\n"}) {
     WriteText(folder / "names", plain);
-    EXPECT_EQ(MessageOf([&] { ReadClassNames(folder / "names"); }), "") << plain;
+    EXPECT_EQ(BadInputOf([&] { ReadClassNames(folder / "names"); }), "") << plain;
   }
 }
 
@@ -258,7 +250,7 @@ TEST(ClassNames, TwoClassesMayHaveOneName) {
   EXPECT_TRUE(read("cat\ndog\n").Shared().empty());
   // Without folders only places tell them apart, and no folder can be found for them.
   EXPECT_EQ(read("missile\ncat\nmissile\n").classes.size(), 3u);
-  EXPECT_NE(MessageOf([&] { ReadClassFolders(folder / "names"); }).find("missile"),
+  EXPECT_NE(BadInputOf([&] { ReadClassFolders(folder / "names"); }).find("missile"),
             std::string::npos);
 }
 
@@ -307,7 +299,7 @@ TEST(Subsets, AreNestedAndSeeded) {
     std::sort(sorted.begin(), sorted.end());
     EXPECT_EQ(sorted, rows[c]);  // every row once, so that prefixes are nested subsets
   }
-  EXPECT_NE(MessageOf([&] {
+  EXPECT_NE(BadInputOf([&] {
               RowsByClass({0}, {"a", "empty"}, "f");
             }).find("empty"),
             std::string::npos);

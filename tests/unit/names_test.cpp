@@ -13,24 +13,17 @@
 #include "common/files/text_file.h"
 #include "common/process/error.h"
 #include "sweep/subset_file.h"
+#include "tests/support/messages.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
 namespace {
 
+using testing::MessageOf;
 using testing::TempFolder;
 using testing::WriteText;
 
 const std::string kComposed = "caf\xc3\xa9", kDecomposed = "cafe\xcc\x81";
-
-std::string MessageOf(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 bool Holds(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

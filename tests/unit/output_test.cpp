@@ -13,12 +13,14 @@
 #include "common/disk/parts_folder.h"
 #include "common/disk/text_output.h"
 #include "common/process/error.h"
+#include "tests/support/messages.h"
 #include "tests/support/problems.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::MessageOf;
 using testing::TempFolder;
 using testing::WriteText;
 
@@ -36,15 +38,6 @@ class FewLocks final : public FileSystem {
  private:
   const bool record_;
 };
-
-std::string MessageOf(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(OutputLock, RefusesASecondHolderAndIsReleased) {
   for (const int kind : {0, 1, 2}) {  // flock, locks of fcntl, none

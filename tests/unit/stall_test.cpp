@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Time by hand: `beats` are heard every 100 ms until `until`.
-class StallTest : public testing::Test {
+class StallTest : public ::testing::Test {
  protected:
   using Clock = StallJudge::Clock;
 
