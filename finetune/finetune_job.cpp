@@ -9,7 +9,7 @@
 #include "common/process/log.h"
 #include "finetune/finetune_plan.h"
 #include "finetune/train_loop.h"
-#include "sweep/math/zero_shot.h"
+#include "sweep/engine/zero_shot.h"
 
 namespace clipsweep {
 namespace {

@@ -1,5 +1,6 @@
-// Compiles a hot function once per instruction set and picks at load time: one binary for any x86-64.
-// The levels are told by what a processor can do ("arch=haswell" is that one processor alone).
+// Compiles a hot function once per instruction set and picks at load time: one binary for any
+// x86-64. The levels are told by what a processor can do ("arch=haswell" is that one processor
+// alone).
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \

@@ -11,37 +11,25 @@ constexpr double kBatchNormEps = 1e-5;
 // Convolution without bias followed by batch norm, as one convolution: w' = w g / sqrt(v + eps),
 // b' = b - m g / sqrt(v + eps), in double precision.
 Convolution Fold(const Checkpoint& checkpoint, const std::string& conv, const std::string& norm,
-                 const EncoderOptions& options) {
+                 const EncoderOptions& options, std::int64_t stride = 1) {
   const auto take = [&](const std::string& name) { return checkpoint.Take(name).to(at::kDouble); };
   const auto weight = take(conv + ".weight"), gain = take(norm + ".weight");
   const auto bias = take(norm + ".bias"), mean = take(norm + ".running_mean");
   const auto variance = take(norm + ".running_var");
   const auto scale = gain / (variance + kBatchNormEps).sqrt();
-  Convolution folded;
-  folded.weight =
-      options.Place(weight * scale.view({-1, 1, 1, 1})).contiguous(at::MemoryFormat::ChannelsLast);
-  folded.bias = options.Place(bias - mean * scale);
-  folded.padding = weight.size(2) == 3 ? 1 : 0;
-  return folded;
+  return Convolution(options.Place(weight * scale.view({-1, 1, 1, 1})),
+                     options.Place(bias - mean * scale), stride,
+                     /*padding=*/weight.size(2) == 3 ? 1 : 0);
 }
 
 }  // namespace
 
-at::Tensor Convolution::Apply(const at::Tensor& x) const {
-  return at::conv2d(x, weight, bias, /*stride=*/1, padding);
-}
-
 at::Tensor ClipResNet::Bottleneck::Apply(const at::Tensor& x) const {
-  auto out = conv1.Apply(x).relu_();
-  out = conv2.Apply(out).relu_();
+  auto out = conv2.Apply(conv1.Apply(x, Then::kRelu), Then::kRelu);
   if (stride > 1) out = at::avg_pool2d(out, stride);
-  out = conv3.Apply(out);
-  if (has_shortcut) {
-    out += shortcut.Apply(stride > 1 ? at::avg_pool2d(x, stride) : x);
-  } else {
-    out += x;
-  }
-  return out.relu_();
+  // Nobody needs x any more.
+  return conv3.ApplyAddRelu(
+      out, has_shortcut ? shortcut.Apply(stride > 1 ? at::avg_pool2d(x, stride) : x) : x);
 }
 
 at::Tensor ClipResNet::AttentionPool::Apply(const at::Tensor& x) const {
@@ -53,20 +41,20 @@ at::Tensor ClipResNet::AttentionPool::Apply(const at::Tensor& x) const {
     return t.view({batch, l, heads, width}).transpose(1, 2);  // [B, H, l, C / H]
   };
   // Only the mean token asks: one query a picture.
-  const auto q = split(at::linear(tokens.narrow(1, 0, 1), q_weight, q_bias), 1);
-  const auto k = split(at::linear(tokens, k_weight, k_bias), length);
-  const auto v = split(at::linear(tokens, v_weight, v_bias), length);
-  const auto pooled = at::scaled_dot_product_attention(q, k, v);  // [B, H, 1, C / H]
-  return at::linear(pooled.transpose(1, 2).reshape({batch, channels}), c_weight, c_bias);
+  const auto query = split(q.Apply(tokens.narrow(1, 0, 1)), 1);
+  const auto key = split(k.Apply(tokens), length);
+  const auto value = split(v.Apply(tokens), length);
+  const auto pooled = at::scaled_dot_product_attention(query, key, value);  // [B, H, 1, C / H]
+  return c.Apply(pooled.transpose(1, 2).reshape({batch, channels}));
 }
 
 ClipResNet::ClipResNet(const Checkpoint& checkpoint, const EncoderOptions& options) {
   const ModelConfig& config = checkpoint.config();
-  const auto fold = [&](const std::string& prefix, int number) {
+  const auto fold = [&](const std::string& prefix, int number, std::int64_t stride = 1) {
     return Fold(checkpoint, fmt::format("{}conv{}", prefix, number),
-                fmt::format("{}bn{}", prefix, number), options);
+                fmt::format("{}bn{}", prefix, number), options, stride);
   };
-  for (int i = 0; i < 3; ++i) stem_[i] = fold("visual.", i + 1);
+  for (int i = 0; i < 3; ++i) stem_[i] = fold("visual.", i + 1, i == 0 ? 2 : 1);
   for (std::size_t stage = 0; stage < 4; ++stage) {
     for (int number = 0; number < config.vision_layers[stage]; ++number) {
       const std::string prefix = fmt::format("visual.layer{}.{}.", stage + 1, number);
@@ -88,21 +76,19 @@ ClipResNet::ClipResNet(const Checkpoint& checkpoint, const EncoderOptions& optio
   };
   pool_.heads = config.vision_heads;
   pool_.positions = take("positional_embedding");
-  pool_.q_weight = take("q_proj.weight");
-  pool_.q_bias = take("q_proj.bias");
-  pool_.k_weight = take("k_proj.weight");
-  pool_.k_bias = take("k_proj.bias");
-  pool_.v_weight = take("v_proj.weight");
-  pool_.v_bias = take("v_proj.bias");
-  pool_.c_weight = take("c_proj.weight");
-  pool_.c_bias = take("c_proj.bias");
+  const auto linear = [&](const std::string& name) {
+    return Linear(take((name + ".weight").c_str()), take((name + ".bias").c_str()));
+  };
+  pool_.q = linear("q_proj");
+  pool_.k = linear("k_proj");
+  pool_.v = linear("v_proj");
+  pool_.c = linear("c_proj");
 }
 
 at::Tensor ClipResNet::Encode(const at::Tensor& images) const {
-  // The stem's first convolution has stride 2.
-  auto x = at::conv2d(images, stem_[0].weight, stem_[0].bias, /*stride=*/2, /*padding=*/1).relu_();
-  x = stem_[1].Apply(x).relu_();
-  x = at::avg_pool2d(stem_[2].Apply(x).relu_(), 2);
+  auto x = stem_[0].Apply(images, Then::kRelu);
+  x = stem_[1].Apply(x, Then::kRelu);
+  x = at::avg_pool2d(stem_[2].Apply(x, Then::kRelu), 2);
   for (const Bottleneck& block : blocks_) x = block.Apply(x);
   return pool_.Apply(x);
 }

@@ -7,17 +7,11 @@
 
 #include <vector>
 
+#include "common/compute/layers.h"
 #include "extract/checkpoints/checkpoint.h"
 #include "extract/models/encoder_options.h"
 
 namespace clipsweep {
-
-struct Convolution {
-  at::Tensor weight;  // [out, in, k, k], batch norm folded in, channels-last
-  at::Tensor bias;    // [out]
-  int padding = 0;
-  at::Tensor Apply(const at::Tensor& x) const;
-};
 
 class ClipResNet {
  public:
@@ -35,7 +29,7 @@ class ClipResNet {
   };
   struct AttentionPool {
     at::Tensor positions;  // [L + 1, C]
-    at::Tensor q_weight, q_bias, k_weight, k_bias, v_weight, v_bias, c_weight, c_bias;
+    Linear q, k, v, c;
     int heads = 1;
     at::Tensor Apply(const at::Tensor& x) const;
   };

@@ -4,9 +4,8 @@
 namespace clipsweep {
 
 ClipViT::ClipViT(const Checkpoint& checkpoint, const EncoderOptions& options)
-    : patch_(checkpoint.config().patch_size),
-      patches_(options.Place(checkpoint.Take("visual.conv1.weight"))
-                   .contiguous(at::MemoryFormat::ChannelsLast)),
+    : patches_(options.Place(checkpoint.Take("visual.conv1.weight")), at::Tensor(),
+               checkpoint.config().patch_size, /*padding=*/0),
       class_(options.Place(checkpoint.Take("visual.class_embedding").view({1, 1, -1}))),
       positions_(options.Place(checkpoint.Take("visual.positional_embedding"))),
       projection_(options.Place(checkpoint.Take("visual.proj").t())),
@@ -16,7 +15,8 @@ ClipViT::ClipViT(const Checkpoint& checkpoint, const EncoderOptions& options)
                    checkpoint.config().vision_heads, options) {}
 
 at::Tensor ClipViT::Encode(const at::Tensor& images) const {
-  const auto patches = at::conv2d(images, patches_, {}, /*stride=*/patch_)  // [B, W, g, g]
+  const auto patches = patches_
+                           .Apply(images)  // [B, W, g, g]
                            .flatten(2)
                            .transpose(1, 2);  // [B, P, W]
   const auto tokens = at::cat({class_.expand({images.size(0), 1, -1}), patches}, 1) + positions_;

@@ -14,8 +14,7 @@ class ClipViT {
   at::Tensor Encode(const at::Tensor& images) const;
 
  private:
-  std::int64_t patch_;
-  at::Tensor patches_;                         // [W, 3, p, p]
+  Convolution patches_;                        // [W, 3, p, p]
   at::Tensor class_, positions_, projection_;  // [1, 1, W], [P + 1, W], [D, W]
   LayerNorm pre_, post_;
   Transformer transformer_;

@@ -16,23 +16,26 @@ at::Tensor LayerNorm::Apply(const at::Tensor& x) const {
 
 Transformer::Transformer(const Checkpoint& checkpoint, const std::string& prefix, int layers,
                          int heads, const EncoderOptions& options)
-    : heads_(heads), quick_gelu_(checkpoint.NeedQuickGelu()) {
+    : heads_(heads), activation_(checkpoint.NeedQuickGelu() ? Then::kSwish : Then::kGelu) {
+  // QuickGELU, x sigmoid(1.702 x), is swish(1.702 x) / 1.702.
+  const double factor = activation_ == Then::kSwish ? 1.702 : 1.0;
   for (int layer = 0; layer < layers; ++layer) {
     const std::string block_prefix = fmt::format("{}resblocks.{}.", prefix, layer);
-    const auto take = [&](const char* name) {
-      return options.Place(checkpoint.Take(block_prefix + name));
+    const auto layer_of = [&](const char* name, const char* kind, double weight_by,
+                              double bias_by) {
+      const auto take = [&](const char* part, double by) {
+        const at::Tensor values = checkpoint.Take(block_prefix + name + kind + part);
+        return options.Place(by == 1.0 ? values : values.to(at::kDouble).mul(by).to(at::kFloat));
+      };
+      return Linear(take("weight", weight_by), take("bias", bias_by));
     };
     Block block;
     block.ln_1 = LayerNorm(checkpoint, block_prefix + "ln_1", options);
     block.ln_2 = LayerNorm(checkpoint, block_prefix + "ln_2", options);
-    block.in_weight = take("attn.in_proj_weight");
-    block.in_bias = take("attn.in_proj_bias");
-    block.out_weight = take("attn.out_proj.weight");
-    block.out_bias = take("attn.out_proj.bias");
-    block.fc_weight = take("mlp.c_fc.weight");
-    block.fc_bias = take("mlp.c_fc.bias");
-    block.proj_weight = take("mlp.c_proj.weight");
-    block.proj_bias = take("mlp.c_proj.bias");
+    block.in = layer_of("attn.in_proj", "_", 1, 1);
+    block.out = layer_of("attn.out_proj", ".", 1, 1);
+    block.fc = layer_of("mlp.c_fc", ".", factor, factor);
+    block.proj = layer_of("mlp.c_proj", ".", 1 / factor, 1);
     blocks_.push_back(std::move(block));
   }
 }
@@ -43,14 +46,11 @@ at::Tensor Transformer::Apply(at::Tensor x, bool causal) const {
     return t.reshape({batch, length, heads_, width / heads_}).transpose(1, 2);
   };
   for (const Block& block : blocks_) {
-    const auto parts = at::linear(block.ln_1.Apply(x), block.in_weight, block.in_bias).chunk(3, -1);
+    const auto parts = block.in.Apply(block.ln_1.Apply(x)).chunk(3, -1);
     const auto attended = at::scaled_dot_product_attention(split(parts[0]), split(parts[1]),
                                                            split(parts[2]), {}, 0.0, causal);
-    x = x + at::linear(attended.transpose(1, 2).reshape({batch, length, width}), block.out_weight,
-                       block.out_bias);
-    auto hidden = at::linear(block.ln_2.Apply(x), block.fc_weight, block.fc_bias);
-    hidden = quick_gelu_ ? hidden * at::sigmoid(1.702 * hidden) : at::gelu(hidden);
-    x = x + at::linear(hidden, block.proj_weight, block.proj_bias);
+    x = block.out.ApplyAndAdd(attended.transpose(1, 2).reshape({batch, length, width}), x);
+    x = block.proj.ApplyAndAdd(block.fc.Apply(block.ln_2.Apply(x), activation_), x);
   }
   return x;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/compute/layers.h"
 #include "extract/checkpoints/checkpoint.h"
 #include "extract/models/encoder_options.h"
 
@@ -32,12 +33,12 @@ class Transformer {
  private:
   struct Block {
     LayerNorm ln_1, ln_2;
-    at::Tensor in_weight, in_bias, out_weight, out_bias;
-    at::Tensor fc_weight, fc_bias, proj_weight, proj_bias;
+    Linear in, out;   // of the attention
+    Linear fc, proj;  // of the MLP; QuickGELU's factor is in their weights
   };
 
   int heads_;
-  bool quick_gelu_;
+  Then activation_;
   std::vector<Block> blocks_;
 };
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "common/compute/products.h"
 #include "common/compute/tensors.h"
-#include "sweep/math/affinity.h"
+#include "sweep/math/key_columns.h"
 
 namespace clipsweep {
 namespace {
@@ -25,10 +26,10 @@ AdapterClassifier::AdapterClassifier(const AdapterData& adapter)
 
 std::vector<std::vector<Prediction>> AdapterClassifier::Classify(const at::Tensor& features,
                                                                  std::int64_t top) const {
-  const at::Tensor kernel = at::mm(features, keys_.t()).sub_(1.0).mul_(beta_).exp_();
+  const at::Tensor kernel = TimesTransposed(features, keys_).sub_(1.0).mul_(beta_).exp_();
   at::Tensor sums = at::zeros({features.size(0), text_.size(0)});
   sums.index_add_(1, labels_, kernel);
-  const at::Tensor logits = at::mm(features, text_.t()).mul_(kLogitScale).add_(sums, alpha_);
+  const at::Tensor logits = TimesTransposed(features, text_, kLogitScale).add_(sums, alpha_);
   const at::Tensor probability = logits.to(at::kDouble).softmax(1);
   const at::Tensor order =
       logits.argsort(/*stable=*/true, /*dim=*/1, /*descending=*/true).contiguous();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "common/compute/products.h"
 #include "common/compute/tensors.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
@@ -64,17 +65,16 @@ ClassBlock::ClassBlock(at::Tensor keys, at::Tensor weight, at::Tensor text,
 void ClassBlock::SetPoint(double alpha, double beta) {
   alpha_ = alpha;
   beta_ = beta;
-  minus_beta_ = at::full({1}, -beta, keys_.value.options());
 }
 
 at::Tensor ClassBlock::Kernel(const at::Tensor& f) const {
-  at::Tensor kernel = at::addmm(minus_beta_, f, keys_.value.t(), 1.0, beta_).exp_();
+  at::Tensor kernel = TimesTransposed(f, keys_.value, beta_, -beta_).exp_();
   kernel = kernel.view({-1, classes_, slots_});
   return padded_ ? kernel.mul_(weight_) : kernel;
 }
 
 at::Tensor ClassBlock::TextLogits(const at::Tensor& f) const {
-  return at::mm(f, text_.value.t()).mul_(100.0);
+  return TimesTransposed(f, text_.value, 100.0);
 }
 
 at::Tensor ClassBlock::Forward(const at::Tensor& f, const at::Tensor& text_logits) {
@@ -101,11 +101,11 @@ at::Tensor ClassBlock::PerKey(const at::Tensor& lead) const {
 }
 
 at::Tensor ClassBlock::KeyGradient(const at::Tensor& f, const at::Tensor& lead) const {
-  return at::mm(PerKey(lead).t(), f);
+  return TimesTransposed(PerKey(lead).t(), f.t());
 }
 
 at::Tensor ClassBlock::TextGradient(const at::Tensor& f, const at::Tensor& lead) const {
-  return at::mm(lead.t(), f).mul_(100.0);
+  return TimesTransposed(lead.t(), f.t(), 100.0);
 }
 
 std::array<double, 2> ClassBlock::ScalarGradient(const at::Tensor& lead) const {
@@ -125,9 +125,10 @@ std::array<double, 2> ClassBlock::Backward(const at::Tensor& f, const at::Tensor
     // The gradient of a few keys at a time is used while it is in the cache; never all of it at
     // once.
     const at::Tensor per_key = PerKey(lead);
+    const at::Tensor f_columns = f.t().contiguous();
     for (std::int64_t first = 0; first < per_key.size(1); first += kStepKeys) {
       const std::int64_t count = std::min(kStepKeys, per_key.size(1) - first);
-      keys_.Step(at::mm(per_key.narrow(1, first, count).t(), f), adam, lr, first);
+      keys_.Step(TimesTransposed(per_key.narrow(1, first, count).t(), f_columns), adam, lr, first);
     }
   }
   if (learn_.text) text_.Step(TextGradient(f, lead), adam, lr);

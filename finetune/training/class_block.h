@@ -87,7 +87,7 @@ class ClassBlock {
   double alpha_ = 0, beta_ = 0;
   Learn learn_;
   Parameter keys_, text_;
-  at::Tensor weight_, minus_beta_, kernel_, sums_;
+  at::Tensor weight_, kernel_, sums_;
   at::Tensor best_keys_, best_text_;  // undefined until KeepBest
   bool padded_;
 };

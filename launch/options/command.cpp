@@ -52,7 +52,7 @@ void AddModelOptions(boost::program_options::options_description& options, Model
       ("model", InputPath(&target->model)->required(), "checkpoint file or folder, or a name such as RN50 or ViT-B/32 found in "
        "$CLIPSWEEP_MODELS or ~/.cache/clip")
       ("activation", Default(&target->activation), "auto (what the checkpoint's configuration says), quickgelu or gelu")
-      ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, f16 or bf16")
+      ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, bf16 (faster where the processor or GPU has it) or f16 (GPUs)")
       ("trust-checkpoint", Switch(&target->trusted), "open a TorchScript archive that is not one of OpenAI's; it can run code");
   // clang-format on
 }

@@ -176,13 +176,23 @@ def test_heads_and_colours_come_from_the_configuration(pictures, tmp_path):
         assert refused.code == 3 and word in refused.errors[0], refused.err
 
 
-@pytest.mark.parametrize("precision,bound", [("bf16", 0.05), ("f16", 0.01)])
-def test_lower_precision_stays_near(precision, bound, pictures, tmp_path):
+@pytest.mark.parametrize("name", ["ViT-B-32", "RN50"])
+def test_bfloat16_stays_near(name, pictures, tmp_path):
+    model = models.random_model(name)
+    checkpoint = models.save_open_clip(model, tmp_path / "a", config={"model_cfg": {"quick_gelu": True}})
+    ours, paths = image_features(checkpoint, pictures[2], tmp_path, "--precision", "bf16")
+    theirs = reference_images(model, paths)
+    assert 1e-6 < relative(ours, theirs) < 0.05
+
+
+def test_float16_is_refused_on_a_cpu(pictures, tmp_path):
     model = models.random_model("ViT-B-32")
     checkpoint = models.save_open_clip(model, tmp_path / "a", config={"model_cfg": {"quick_gelu": True}})
-    ours, paths = image_features(checkpoint, pictures[2], tmp_path, "--precision", precision)
-    theirs = reference_images(model, paths)
-    assert 1e-6 < relative(ours, theirs) < bound
+    result = run("extract", "--model", checkpoint, "--images", pictures[2], "--out", tmp_path / "a.h5", "--device", "cpu",
+                 "--precision", "f16")
+    assert result.code == 2 and len(result.errors) == 1, result.err
+    assert "--precision f16" in result.errors[0] and "bf16" in result.errors[0]
+    assert not (tmp_path / "a.h5").exists()
 
 
 def test_real_photographs(data, tmp_path):
