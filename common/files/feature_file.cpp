@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/compute/half.h"
 #include "common/data/name_match.h"
@@ -174,8 +175,9 @@ FeatureSet ReadCacheFile(const std::filesystem::path& path) {
 }
 
 bool IsUsableRow(std::span<const float> row) {
-  double sum = 0;
-  for (const double value : row) sum += value * value;
+  double sums[8] = {};  // side by side, for speed
+  for (std::size_t i = 0; i < row.size(); ++i) sums[i % 8] += static_cast<double>(row[i]) * row[i];
+  const double sum = std::accumulate(std::begin(sums), std::end(sums), 0.0);
   return std::isfinite(sum) && sum >= kLeastNorm * kLeastNorm;
 }
 

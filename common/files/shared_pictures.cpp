@@ -11,7 +11,9 @@
 #include "common/disk/sha256.h"
 #include "common/files/adapter_file.h"
 #include "common/files/feature_file.h"
+#include "common/hdf5/hdf5_file.h"
 #include "common/process/error.h"
+#include "common/process/liveness.h"
 #include "common/process/log.h"
 
 namespace clipsweep {
@@ -19,7 +21,8 @@ namespace {
 
 using Id = PictureSet::Id;
 
-constexpr std::size_t kNamed = 2;  // pairs that a message names
+constexpr std::size_t kPieceBytes = std::size_t{4} << 20;  // of features read at a time
+constexpr std::size_t kNamed = 2;                          // pairs that a message names
 
 // The first 128 bits of a hash in hex; zeros for "".
 Id IdOf(const std::string& hex) {
@@ -66,13 +69,22 @@ PictureSet::PictureSet(std::string role, std::filesystem::path path)
 
 const std::vector<Id>& PictureSet::rows() const {
   if (rows_.empty() && !is_adapter_) {
-    const FeatureReader reader(path_);
-    const auto width = static_cast<std::size_t>(reader.about().width);
-    reader.ForEachRow([&](std::int64_t, std::span<const float> views) {
-      Sha256 hash;
-      hash.Update(std::as_bytes(views.first(width)));
-      rows_.push_back(IdOf(hash.Hex()));
-    });
+    // Values are checked where they are used.
+    const H5Reader file(path_, Seal::kCheckedBefore);
+    const std::vector<hsize_t> shape = file.Shape("features");
+    const std::size_t width = shape.at(1),
+                      piece = std::max<std::size_t>(1, kPieceBytes / (4 * width));
+    std::vector<float> some;
+    for (std::size_t first = 0; first < shape[0]; first += piece) {
+      MadeProgress();
+      some.resize(std::min<std::size_t>(piece, shape[0] - first) * width);
+      file.FloatRows("features", first, width, some);
+      for (std::size_t at = 0; at < some.size(); at += width) {
+        Sha256 hash;
+        hash.Update(std::as_bytes(std::span(some).subspan(at, width)));
+        rows_.push_back(IdOf(hash.Hex()));
+      }
+    }
   }
   return rows_;
 }
