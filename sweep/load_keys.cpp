@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "sweep/math/affinity.h"
+#include "sweep/math/key_columns.h"
 
 namespace clipsweep {
 

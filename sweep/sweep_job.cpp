@@ -8,8 +8,9 @@
 #include "common/process/error.h"
 #include "common/process/liveness.h"
 #include "common/process/log.h"
+#include "sweep/engine/grid_work.h"
 #include "sweep/inputs.h"
-#include "sweep/math/zero_shot.h"
+#include "sweep/engine/zero_shot.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_plan.h"
 
@@ -145,6 +146,7 @@ SweepResult RunSweep(const SweepConfig& config, const Compute& wanted, Comm& com
           plan.beta.count, plan.shots.size(), plan.seeds.size());
   Provenance parts = plan.made_from;
   parts["partition"] = PartitionName(config.partition);
+  parts["blocks"] = kBlockRule;
   BlockStore store(config.out, parts,
                    {config.resume, config.if_present == IfPresent::kRecompute,
                     config.if_present == IfPresent::kReplaceIfOther, config.save_every},

@@ -14,7 +14,7 @@
 #include "common/process/log.h"
 #include "sweep/adapter_inputs.h"
 #include "sweep/load_keys.h"
-#include "sweep/math/affinity.h"
+#include "sweep/math/key_columns.h"
 #include "sweep/math/official_grids.h"
 #include "sweep/subset_file.h"
 

@@ -3,29 +3,27 @@
 #include <chrono>
 #include <memory>
 
-#include "common/compute/tensors.h"
 #include "common/compute/workers.h"
 #include "common/process/liveness.h"
 #include "common/process/progress.h"
 #include "sweep/engine/grid_work.h"
 #include "sweep/engine/merge_counts.h"
+#include "sweep/engine/range_counter.h"
 
 namespace clipsweep {
 namespace {
 
-constexpr float kNotHeld = -1.0f;  // below any sum of kernel values
+constexpr float kNotHeld = -1.0f;           // below any sum of kernel values
+constexpr std::int64_t kRangeSamples = 64;  // a worker takes at a time
 
 // One block as one rank sees it. For every sample the label's sums go to all ranks, each rank meets
 // the label with its own classes, and rank 0 joins what they found.
 class ClassPass {
  public:
   ClassPass(GridWork& work, int workers) : work_(work), pool_(workers) {
-    for (int w = 0; w < workers; ++w) spaces_.push_back(work.MakeWorkspace());
-    for (const SampleCounter& counter : spaces_.front()) {
-      const std::int64_t runs = counter.ClampRun(work.runs());
-      anchors_at_.push_back(sums_length_);
-      sums_at_.push_back(sums_length_ + counter.shot_counts() * (runs + 1));
-      sums_length_ = sums_at_.back() + counter.rows();
+    for (int w = 0; w < workers; ++w) counters_.push_back(std::make_unique<RangeCounter>(work));
+    places_ = std::make_unique<SumsPlaces>(counters_.front()->space(), work.runs());
+    for (const SampleCounter& counter : counters_.front()->space()) {
       first_row_.push_back(rows_);
       rows_ += counter.rows();
     }
@@ -34,27 +32,14 @@ class ClassPass {
     }
   }
 
-  // Products, and the sums of the labels whose keys are here.
+  // The sums of the labels whose keys are here.
   void SumLabels(std::int64_t block) {
     first_ = work_.first_of(block);
     count_ = work_.count_of(block);
-    affinity_ = at::empty({count_, work_.keys().count()}, at::kFloat);
-    const std::int64_t tiles = work_.keys().tiles();
-    pool_.Run(tiles + 1, [&](std::int64_t item, int) {
-      if (item == 0) {
-        z_ = ZeroShotLogits(work_.cache_model(), work_.queries(), first_, count_);
-      } else {
-        work_.keys().Multiply(work_.queries(), first_, item - 1, item, affinity_);
-      }
-    });
-    label_sums_.assign(static_cast<std::size_t>(count_ * sums_length_), kNotHeld);
-    pool_.Run(count_, [&](std::int64_t i, int w) {
-      ForTasks(i, w, [&](std::size_t t, SampleCounter& counter) {
-        if (!counter.Holds(LabelOf(i))) return;
-        float* sums = label_sums_.data() + i * sums_length_;
-        counter.LabelSums(LabelOf(i), 0, counter.ClampRun(work_.runs()), sums + anchors_at_[t],
-                          sums + sums_at_[t]);
-      });
+    z_.assign(static_cast<std::size_t>(count_), 0.0f);
+    label_sums_.assign(static_cast<std::size_t>(count_ * places_->length), kNotHeld);
+    ForRanges([&](const SampleRange& range, std::int64_t at, RangeCounter& counter) {
+      counter.SumLabels(range, *places_, z_.data() + at, label_sums_.data() + at * places_->length);
     });
   }
 
@@ -65,16 +50,22 @@ class ClassPass {
   // the entries {row, beaten_by, flags, from, to, events, (at, change) each}.
   std::vector<std::int64_t> MeetClasses() {
     std::vector<std::vector<std::int64_t>> entries(static_cast<std::size_t>(count_));
-    pool_.Run(count_, [&](std::int64_t i, int w) {
-      auto& out = entries[static_cast<std::size_t>(i)];
-      ForTasks(i, w, [&](std::size_t t, SampleCounter& counter) {
-        const float* sums = label_sums_.data() + i * sums_length_;
-        counter.MeetClasses(LabelOf(i), sums + anchors_at_[t], sums + sums_at_[t], 0,
-                            counter.ClampRun(work_.runs()),
-                            [&](std::int64_t row, const Contest& contest) {
-                              if (!contest.IsWon()) Encode(first_row_[t] + row, contest, out);
-                            });
-      });
+    ForRanges([&](const SampleRange& range, std::int64_t at, RangeCounter& counter) {
+      counter.Meet(
+          range, *places_, z_.data() + at, label_sums_.data() + at * places_->length,
+          {[&](std::int64_t i, std::size_t task, std::int64_t run, std::int64_t ahead) {
+             if (ahead == 0) return;
+             Contest behind;
+             behind.beaten_by = static_cast<int>(ahead);
+             behind.interval.empty = true;
+             for (const std::int64_t row : counter.space()[task].RowsOf(run)) {
+               Encode(first_row_[task] + row, behind, entries[static_cast<std::size_t>(at + i)]);
+             }
+           },
+           [&](std::int64_t i, std::size_t task, std::int64_t row, Contest& contest) {
+             if (contest.IsWon()) return;
+             Encode(first_row_[task] + row, contest, entries[static_cast<std::size_t>(at + i)]);
+           }});
     });
     std::vector<std::int64_t> message(static_cast<std::size_t>(count_) + 1);
     message[0] = count_ + 1;
@@ -89,13 +80,19 @@ class ClassPass {
   void Record(const std::vector<std::vector<std::int64_t>>& messages) {
     pool_.Run(count_, [&](std::int64_t i, int w) {
       std::vector<Contest>& joined = joined_[static_cast<std::size_t>(w)];
+      bool won = true;
       for (const auto& message : messages) {
         const std::int64_t* at = message.data() + message[static_cast<std::size_t>(i)];
         const std::int64_t* end = message.data() + message[static_cast<std::size_t>(i) + 1];
+        won = won && at == end;
         while (at < end) at = Decode(at, joined);
       }
-      Workspace& space = spaces_[static_cast<std::size_t>(w)];
+      Workspace& space = counters_[static_cast<std::size_t>(w)]->space();
       for (std::size_t t = 0; t < space.size(); ++t) {
+        for (std::int64_t run = 0; won && run < places_->runs[t].count(); ++run) {
+          space[t].RecordSteady(run, 0);
+        }
+        if (won) continue;
         for (std::int64_t row = 0; row < space[t].rows(); ++row) {
           Contest& contest = joined[static_cast<std::size_t>(first_row_[t] + row)];
           space[t].Record(row, contest);
@@ -108,23 +105,19 @@ class ClassPass {
   // [workers][tasks]; of rank 0 alone.
   std::vector<std::vector<const TaskCounts*>> counts() const {
     std::vector<std::vector<const TaskCounts*>> counts;
-    for (const Workspace& space : spaces_) counts.push_back(CountsOf(space));
+    for (const auto& counter : counters_) counts.push_back(CountsOf(counter->space()));
     return counts;
   }
 
  private:
-  std::int64_t LabelOf(std::int64_t i) const {
-    return work_.queries().labels[static_cast<std::size_t>(first_ + i)];
-  }
-
+  // use(range, where it begins in the block, the worker's counter).
   template <typename Use>
-  void ForTasks(std::int64_t i, int w, const Use& use) {
-    Workspace& space = spaces_[static_cast<std::size_t>(w)];
-    for (std::size_t t = 0; t < space.size(); ++t) {
-      space[t].Load(affinity_.const_data_ptr<float>() + i * affinity_.size(1),
-                    z_.const_data_ptr<float>() + i * z_.size(1));
-      use(t, space[t]);
-    }
+  void ForRanges(const Use& use) {
+    pool_.Run((count_ + kRangeSamples - 1) / kRangeSamples, [&](std::int64_t item, int w) {
+      const std::int64_t at = item * kRangeSamples;
+      use(SampleRange{first_ + at, std::min(kRangeSamples, count_ - at)}, at,
+          *counters_[static_cast<std::size_t>(w)]);
+    });
   }
 
   static void Encode(std::int64_t row, const Contest& contest, std::vector<std::int64_t>& out) {
@@ -155,13 +148,14 @@ class ClassPass {
 
   GridWork& work_;
   WorkerPool pool_;
-  std::vector<Workspace> spaces_;
-  std::vector<std::vector<Contest>> joined_;                    // [workers][rows_], all won
-  std::vector<std::int64_t> anchors_at_, sums_at_, first_row_;  // a task: in a sample's sums, rows
-  std::int64_t sums_length_ = 0, rows_ = 0;
+  std::vector<std::unique_ptr<RangeCounter>> counters_;
+  std::unique_ptr<SumsPlaces> places_;
+  std::vector<std::vector<Contest>> joined_;  // [workers][rows_], all won
+  std::vector<std::int64_t> first_row_;       // of a task
+  std::int64_t rows_ = 0;
   std::int64_t first_ = 0, count_ = 0;  // samples of the block
-  at::Tensor affinity_, z_;
-  std::vector<float> label_sums_;  // [count_, sums_length_]
+  std::vector<float> z_;                // [count_] of the labels
+  std::vector<float> label_sums_;       // [count_, places_->length]
 };
 
 // Finished blocks on disk: rank 0 alone has counts.

@@ -1,34 +1,35 @@
-
-#include "common/compute/tensors.h"
 #include "sweep/engine/item_runner.h"
+#include "sweep/engine/range_counter.h"
 
 namespace clipsweep {
 namespace {
 
 class CpuRunner final : public ItemRunner {
  public:
-  explicit CpuRunner(GridWork& work) : work_(work), space_(work.MakeWorkspace()) {}
+  explicit CpuRunner(GridWork& work) : work_(work), counter_(work) {}
 
-  void Run(std::int64_t block, std::int64_t first_run, std::int64_t last_run) override {
-    const std::int64_t first = work_.first_of(block), count = work_.count_of(block);
-    const std::int64_t columns = work_.keys().count(), classes = work_.cache_model().classes;
-    at::Tensor affinity = at::empty({count, columns}, at::kFloat);
-    work_.keys().Multiply(work_.queries(), first, 0, work_.keys().tiles(), affinity);
-    const at::Tensor z = ZeroShotLogits(work_.cache_model(), work_.queries(), first, count);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t label = work_.queries().labels[static_cast<std::size_t>(first + i)];
-      for (SampleCounter& counter : space_) {
-        counter.Run(affinity.const_data_ptr<float>() + i * columns,
-                    z.const_data_ptr<float>() + i * classes, label, first_run, last_run);
-      }
-    }
+  void Run(std::int64_t block, BetaRuns runs) override {
+    const SampleRange range{work_.first_of(block), work_.count_of(block)};
+    const SumsPlaces places(counter_.space(), runs);
+    z_.resize(static_cast<std::size_t>(range.count));
+    sums_.resize(static_cast<std::size_t>(range.count * places.length));
+    counter_.SumLabels(range, places, z_.data(), sums_.data());
+    Workspace& space = counter_.space();
+    counter_.Meet(range, places, z_.data(), sums_.data(),
+                  {[&](std::int64_t, std::size_t task, std::int64_t run, std::int64_t ahead) {
+                     space[task].RecordSteady(run, ahead);
+                   },
+                   [&](std::int64_t, std::size_t task, std::int64_t row, Contest& contest) {
+                     space[task].Record(row, contest);
+                   }});
   }
 
-  std::vector<const TaskCounts*> Counts() override { return CountsOf(space_); }
+  std::vector<const TaskCounts*> Counts() override { return CountsOf(counter_.space()); }
 
  private:
   GridWork& work_;
-  Workspace space_;
+  RangeCounter counter_;
+  std::vector<float> z_, sums_;
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ class DeviceRunner final : public ItemRunner {
     for (const GridTask& task : work.tasks()) tasks_.push_back(MakeTask(task));
   }
 
-  void Run(std::int64_t block, std::int64_t first_run, std::int64_t last_run) override {
+  void Run(std::int64_t block, BetaRuns wanted) override {
     const Queries& queries = work_.queries();
     const std::int64_t first = work_.first_of(block), count = work_.count_of(block);
     const std::int64_t width = work_.cache_model().width;
@@ -50,8 +50,8 @@ class DeviceRunner final : public ItemRunner {
       args.columns = affinity.size(1);
       args.z = z.const_data_ptr<float>();
       args.labels = labels.const_data_ptr<std::int32_t>();
-      args.first_run = static_cast<int>(first_run);
-      args.runs = static_cast<int>(std::min(last_run, runs) - first_run);
+      args.first_run = static_cast<int>(wanted.first);
+      args.runs = static_cast<int>(std::min(wanted.last, runs) - wanted.first);
       if (args.runs <= 0) continue;
       at::Tensor edges;
       if (task.wants_edges && work_.all_edges()) {

@@ -40,17 +40,20 @@ Compute CountingCompute(const Compute& compute, Partition partition,
 std::vector<GridCounts> CountGrid(const CacheModel& cache_model, const Queries& queries,
                                   const std::vector<GridTask>& tasks, const PassOptions& options,
                                   Comm& comm) {
+  const ProductKind product = options.product.value_or(FastestProduct(cache_model.width));
   if (options.partition == Partition::kClasses) {
-    GridWork work(cache_model, queries, tasks, cache_model.held_classes);
+    GridWork work(cache_model, queries, tasks, cache_model.held_classes, product);
     return CountByClasses(work, options, comm);
   }
-  GridWork work(cache_model, queries, tasks, {0, cache_model.classes});
   PassOptions chosen = options;
   chosen.compute = CountingCompute(options.compute, options.partition, tasks);
   if (!FitsDevice(tasks)) chosen.grid_launch = nullptr;
   if (chosen.grid_launch == nullptr && chosen.compute.on_gpu()) {
     chosen.grid_launch = CudaPlugin::Load()->Find<GridLaunchFunction>("clipsweep_cuda_grid");
   }
+  const bool on_device = chosen.grid_launch != nullptr;
+  GridWork work(cache_model, queries, tasks, {0, cache_model.classes},
+                on_device ? std::nullopt : std::optional(product));
   return CountByItems(work, chosen, comm);
 }
 

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/comm/comm.h"
+#include "common/compute/bounded_product.h"
 #include "common/compute/device.h"
 #include "sweep/engine/block_store.h"
 #include "sweep/engine/grid_kernel.h"
@@ -30,6 +32,9 @@ struct PassOptions {
   // Counts on compute.device with this instead of the CPU, but for --partition classes. nullptr:
   // the CUDA plugin's when compute names a GPU.
   GridLaunch grid_launch = nullptr;
+  // The cheap product that classes are looked at with first on a CPU; the fastest when not given.
+  // Counts do not depend on it.
+  std::optional<ProductKind> product = {};
 };
 
 // What CountGrid computes on when `compute` is asked for: the CPU in its place for --partition

@@ -20,26 +20,76 @@ double LongestRow(const std::vector<float>& rows, std::int64_t width) {
   return longest;
 }
 
+// Above what the bounds' own rounding may lose (sweep/kernels/lead_bounds.cpp).
+constexpr float kRoundUp = 1 + 3e-4f;
+
 }  // namespace
 
-std::vector<const TaskCounts*> CountsOf(const Workspace& space) {
+std::vector<const TaskCounts*> CountsOf(Workspace& space) {
   std::vector<const TaskCounts*> counts;
-  for (const SampleCounter& counter : space) counts.push_back(&counter.counts());
+  for (SampleCounter& counter : space) counts.push_back(&counter.counts());
   return counts;
 }
 
+std::int64_t BlockSamples(std::int64_t samples, std::int64_t keys, bool on_device,
+                          bool keeps_weights) {
+  constexpr std::int64_t kFewest = 64, kMost = 1024, kItems = 64;
+  constexpr std::int64_t kDeviceBytes = std::int64_t{256} << 20;
+  if (!on_device && !keeps_weights) return kMost;
+  const std::int64_t wanted = std::clamp((samples + kItems - 1) / kItems, kFewest, kMost);
+  if (!on_device) return wanted;
+  return std::clamp<std::int64_t>(kDeviceBytes / (4 * std::max<std::int64_t>(keys, 1)), 16, wanted);
+}
+
 GridWork::GridWork(const CacheModel& cache_model, const Queries& queries,
-                   const std::vector<GridTask>& tasks, ClassRange held)
+                   const std::vector<GridTask>& tasks, ClassRange held,
+                   std::optional<ProductKind> product)
     : cache_model_(cache_model),
       queries_(queries),
       tasks_(tasks),
       most_z_(kLogitScale * LongestRow(cache_model.text, cache_model.width)),
       keys_(cache_model, tasks),
-      samples_(BlockSamples(keys_.all())) {
-  for (const GridTask& task : tasks) {
-    layouts_.push_back(MakeKeyLayout(keys_.ColumnsOf(task), held.first, held.last));
+      held_(held) {
+  if (product.has_value()) screen_.emplace(cache_model, keys_, held, *product);
+  samples_ = BlockSamples(queries.count(), keys_.all(), !product.has_value(),
+                          product.has_value() && screen_->keeps_weights());
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    const GridTask& task = tasks[t];
+    auto keys_of_class = keys_.ColumnsOf(task);
+    for (std::size_t c = 0; c < keys_of_class.size(); ++c) {
+      for (std::int64_t& key : keys_of_class[c]) key -= keys_.StartOf(static_cast<std::int64_t>(c));
+    }
+    layouts_.push_back(MakeKeyLayout(keys_of_class, held.first, held.last));
     runs_ = std::max(runs_, (task.beta.count + kAnchorEvery - 1) / kAnchorEvery);
+    TaskFamily& family = FamilyOf(task);
+    family.tasks.push_back(t);
+    const auto lanes = static_cast<std::size_t>(layouts_.back().padded_classes());
+    family.keys.resize(task.shots.size() * lanes, 0.0f);
+    for (std::size_t k = 0; k < task.shots.size(); ++k) {
+      for (std::int64_t c = held.first; c < held.last; ++c) {
+        const auto keys =
+            static_cast<std::int64_t>(keys_of_class[static_cast<std::size_t>(c)].size());
+        float& most = family.keys[k * lanes + static_cast<std::size_t>(c - held.first)];
+        most = std::max(most, kRoundUp * static_cast<float>(std::min(keys, task.shots[k])));
+      }
+    }
   }
+}
+
+TaskFamily& GridWork::FamilyOf(const GridTask& task) {
+  const auto same = [](const Axis& a, const Axis& b) {
+    return a.low == b.low && a.step == b.step && a.count == b.count;
+  };
+  for (TaskFamily& family : families_) {
+    const GridTask& other = tasks_[family.tasks.front()];
+    if (same(task.alpha, other.alpha) && same(task.beta, other.beta) && task.shots == other.shots) {
+      return family;
+    }
+  }
+  TaskFamily& family = families_.emplace_back();
+  family.low = static_cast<float>(task.alpha.At(0));
+  family.high = static_cast<float>(task.alpha.At(task.alpha.count - 1));
+  return family;
 }
 
 Reach GridWork::ReachOf(const GridTask& task) const {

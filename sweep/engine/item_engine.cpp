@@ -53,7 +53,7 @@ std::vector<Worker> MakeWorkers(GridWork& work, const PassOptions& options) {
 
 std::vector<GridCounts> CountByItems(GridWork& work, const PassOptions& options, Comm& comm) {
   const bool whole = options.partition != Partition::kGrid;
-  const std::int64_t runs = whole ? 1 : work.runs();
+  const std::int64_t runs = whole ? 1 : work.runs().count();
   std::vector<Worker> workers;
   Agree(comm, [&] { workers = MakeWorkers(work, options); });
   const std::vector<FinishedItems> none;
@@ -66,7 +66,7 @@ std::vector<GridCounts> CountByItems(GridWork& work, const PassOptions& options,
       const std::int64_t run = item % runs;
       Worker& worker = workers[static_cast<std::size_t>(w)];
       worker.within_item = true;
-      worker.runner->Run(item / runs, whole ? 0 : run, whole ? work.runs() : run + 1);
+      worker.runner->Run(item / runs, whole ? work.runs() : BetaRuns{run, run + 1});
       worker.Finished(item, work.all_edges());
       if (whole || run == 0) DidWork(work.count_of(item / runs));
     };

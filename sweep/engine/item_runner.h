@@ -14,8 +14,8 @@ namespace clipsweep {
 class ItemRunner {
  public:
   virtual ~ItemRunner() = default;
-  // Adds what holds of block `block` at the runs of 16 betas [first_run, last_run) of every task.
-  virtual void Run(std::int64_t block, std::int64_t first_run, std::int64_t last_run) = 0;
+  // Adds what holds of block `block` at the runs of 16 betas `runs` of every task.
+  virtual void Run(std::int64_t block, BetaRuns runs) = 0;
   // What was counted so far, a task; valid until the next Run.
   virtual std::vector<const TaskCounts*> Counts() = 0;
 };

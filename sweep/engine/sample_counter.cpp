@@ -1,24 +1,43 @@
 #include "sweep/engine/sample_counter.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <limits>
 #include <utility>
 
 namespace clipsweep {
 
+void LabelCurves::TakeLeast(const LabelCurves& other) {
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    first[i] = std::min(first[i], other.first[i]);
+    last[i] = std::min(last[i], other.last[i]);
+    sag[i] = std::max(sag[i], other.sag[i]);
+  }
+}
+
+float ScreenRow::Distance(std::int64_t at) const {
+  const float a = floats != nullptr
+                      ? floats[at]
+                      : std::bit_cast<float>(static_cast<std::uint32_t>(halves[at]) << 16);
+  return 1.0f - (a + std::abs(a) * slack.relative + slack.absolute);
+}
+
 SampleCounter::SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots,
                              const Axis& alpha, const Axis& beta, const Reach& most,
                              std::atomic<std::int64_t>* edges_left)
-    : layout_(layout),
+    : first_class_(layout.first_class),
       shots_(shots),
       alpha_(alpha),
       beta_(beta),
       edges_left_(edges_left),
       counter_(alpha, most),
-      z_(static_cast<std::size_t>(layout.padded_classes()),
-         -std::numeric_limits<float>::infinity()),
-      distance_(layout.column.size()),
-      seen_(z_.size(), 0) {
+      first_(static_cast<std::size_t>((beta.count + kAnchorEvery - 1) / kAnchorEvery), 0),
+      in_top5_(first_),
+      label_(layout),
+      screened_(layout),
+      found_keys_(layout),
+      open_(layout) {
   const auto rows = shots.size() * static_cast<std::size_t>(beta.count);
   const auto cells = rows * static_cast<std::size_t>(alpha.count + 1);
   counts_.top1_steps.assign(cells, 0);
@@ -28,145 +47,169 @@ SampleCounter::SampleCounter(const KeyLayout& layout, const std::vector<std::int
   counts_.to.resize(rows);
 }
 
-std::int64_t SampleCounter::ClampRun(std::int64_t last_run) const {
-  return std::min(last_run, (beta_.count + kAnchorEvery - 1) / kAnchorEvery);
+BetaRuns SampleCounter::Clamp(BetaRuns runs) const {
+  const std::int64_t last = std::min(runs.last, static_cast<std::int64_t>(first_.size()));
+  return {std::min(runs.first, last), last};
 }
 
-bool SampleCounter::Holds(std::int64_t label) const {
-  return label >= layout_.first_class && label < layout_.first_class + layout_.classes;
+std::int64_t SampleCounter::BetasIn(BetaRuns runs) const {
+  const std::int64_t first = runs.first * kAnchorEvery;
+  return std::max<std::int64_t>(0, std::min(runs.count() * kAnchorEvery, beta_.count - first));
 }
 
-void SampleCounter::Run(const float* affinity, const float* z, std::int64_t label,
-                        std::int64_t first_run, std::int64_t last_run) {
-  last_run = ClampRun(last_run);
-  if (first_run >= last_run) return;
-  const auto shot_counts = shots_.size();
-  label_anchors_.resize(shot_counts * static_cast<std::size_t>(last_run - first_run + 1));
-  label_sums_.resize(shot_counts * static_cast<std::size_t>((last_run - first_run) * kAnchorEvery));
-  Load(affinity, z);
-  LabelSums(label, first_run, last_run, label_anchors_.data(), label_sums_.data());
-  MeetClasses(label, label_anchors_.data(), label_sums_.data(), first_run, last_run,
-              [&](std::int64_t row, Contest& contest) { Record(row, contest); });
+PeakGrid SampleCounter::GridOf(BetaRuns runs, float low_alpha, float high_alpha) const {
+  const std::int64_t last = AnchorAt(runs.last, beta_.count) - AnchorAt(runs.last - 1, beta_.count);
+  return {low_alpha, high_alpha, static_cast<float>(beta_.At(runs.first * kAnchorEvery)),
+          static_cast<float>(static_cast<double>(kAnchorEvery) * beta_.step),
+          static_cast<float>(static_cast<double>(last) * beta_.step)};
 }
 
-void SampleCounter::Load(const float* affinity, const float* z) {
-  for (std::size_t k = 0; k < distance_.size(); ++k) {
-    distance_[k] = 1.0f - affinity[layout_.column[k]];
+void SampleCounter::SumLabel(std::int64_t label, const float* affinity, BetaRuns runs,
+                             float* anchors, float* sums) {
+  label_.Clear(1);
+  label_.Put(0, label, 0.0f, [&](std::int32_t key) { return 1.0f - affinity[key]; });
+  const std::int64_t first = runs.first * kAnchorEvery, all = BetasIn(runs);
+  const auto most = static_cast<std::size_t>(shot_counts() * kLanes) *
+                    static_cast<std::size_t>(std::max(runs.count() + 1, kAnchorEvery));
+  sums_.resize(most);
+  AnchorSums(label_.View(), shots_, beta_.low, beta_.step, beta_.count, runs.first,
+             runs.count() + 1, sums_.data());
+  for (std::int64_t i = 0; i < AnchorsIn(runs); ++i) {
+    anchors[i] = sums_[static_cast<std::size_t>(i * kLanes)];
   }
-  all_z_ = z;
-  std::copy_n(z + layout_.first_class, layout_.classes, z_.begin());
-}
-
-void SampleCounter::LabelSums(std::int64_t label, std::int64_t first_run, std::int64_t last_run,
-                              float* anchors, float* sums) {
-  label_.classes.assign(1, static_cast<std::int32_t>(label - layout_.first_class));
-  Pack(label_);
-  const std::int64_t runs = last_run - first_run;
-  const std::int64_t first = first_run * kAnchorEvery;
-  const std::int64_t all = std::min(runs * kAnchorEvery, beta_.count - first);
-  label_.sums.resize(shots_.size() * static_cast<std::size_t>((runs + 1) * kLanes));
-  AnchorSums({1, layout_.slots, label_.weight.data(), label_.distance.data()}, shots_, beta_.low,
-             beta_.step, beta_.count, first_run, runs + 1, label_.sums.data());
-  for (std::size_t i = 0; i < shots_.size() * static_cast<std::size_t>(runs + 1); ++i) {
-    anchors[i] = label_.sums[i * kLanes];
-  }
-  for (std::int64_t run = 0; run < runs; ++run) {
-    const std::int64_t betas = std::min(kAnchorEvery, all - run * kAnchorEvery);
-    SumPacked(label_, first + run * kAnchorEvery, betas);
+  for (std::int64_t start = 0; start < all; start += kAnchorEvery) {
+    const std::int64_t betas = std::min(kAnchorEvery, all - start);
+    ClassSums(label_.View(), shots_, beta_.low, beta_.step, first + start, betas, sums_.data());
     for (std::int64_t k = 0; k < shot_counts(); ++k) {
       for (std::int64_t j = 0; j < betas; ++j) {
-        sums[k * all + run * kAnchorEvery + j] =
-            label_.sums[static_cast<std::size_t>((k * betas + j) * kLanes)];
+        sums[k * all + start + j] = sums_[static_cast<std::size_t>((k * betas + j) * kLanes)];
       }
     }
   }
 }
 
-void SampleCounter::MeetClasses(std::int64_t label, const float* anchors, const float* sums,
-                                std::int64_t first_run, std::int64_t last_run, const Use& use) {
-  const std::int64_t padded = layout_.padded_classes(), runs = last_run - first_run;
-  const std::int64_t first = first_run * kAnchorEvery;
-  const std::int64_t all = std::min(runs * kAnchorEvery, beta_.count - first);
-  anchors_.resize(static_cast<std::size_t>(shot_counts() * (runs + 1) * padded));
-  AnchorSums({layout_.groups, layout_.slots, layout_.weight.data(), distance_.data()}, shots_,
-             beta_.low, beta_.step, beta_.count, first_run, runs + 1, anchors_.data());
-  for (std::int64_t run = 0; run < runs; ++run) {
-    const std::int64_t start = run * kAnchorEvery, betas = std::min(kAnchorEvery, all - start);
-    const std::int64_t chord = AnchorAt(first_run + run + 1, beta_.count) - (first + start);
-    FindRivals(label, anchors, sums, run, runs, all, betas, chord);
-    Pack(rivals_);
-    SumPacked(rivals_, first + start, betas);
-    const auto width = static_cast<std::int64_t>(rivals_.classes.size());
-    for (std::int32_t& lane : rivals_.classes) {
-      if (lane >= 0) lane += static_cast<std::int32_t>(layout_.first_class);
+void SampleCounter::MakeCurves(const LabelSums& label, BetaRuns runs, LabelCurves& curves) const {
+  const auto size = static_cast<std::size_t>(shot_counts() * runs.count());
+  curves.first.resize(size);
+  curves.last.resize(size);
+  curves.sag.assign(size, 0.0f);
+  const std::int64_t first = runs.first * kAnchorEvery, all = BetasIn(runs);
+  for (std::int64_t k = 0; k < shot_counts(); ++k) {
+    for (std::int64_t run = 0; run < runs.count(); ++run) {
+      const auto at = static_cast<std::size_t>(k * runs.count() + run);
+      const float* anchor = label.anchors + k * (runs.count() + 1) + run;
+      curves.first[at] = anchor[0];
+      curves.last[at] = anchor[1];
+      const std::int64_t start = run * kAnchorEvery, betas = std::min(kAnchorEvery, all - start);
+      const std::int64_t chord_betas =
+          AnchorAt(runs.first + run + 1, beta_.count) - (first + start);
+      for (std::int64_t j = 0; j < betas; ++j) {
+        const float part = j == 0 ? 0.0f : static_cast<float>(j) / static_cast<float>(chord_betas);
+        const float chord = anchor[0] + part * (anchor[1] - anchor[0]);
+        curves.sag[at] = std::max(curves.sag[at], chord - label.sums[k * all + start + j]);
+      }
     }
+  }
+}
+
+void SampleCounter::FindRivals(float label_z, const LabelSums& sums, const LabelCurves& curves,
+                               BetaRuns runs, const std::vector<std::int32_t>& lanes,
+                               const ScreenRow& row, std::span<RunRivals> rivals) {
+  if (runs.count() == 0) return;
+  screened_.Clear(lanes.size());
+  const std::int64_t first_class = first_class_ + row.tile.first_group * kLanes;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    screened_.Put(i, first_class + lanes[i], row.z[lanes[i]],
+                  [&](std::int32_t key) { return row.Distance(row.tile.At(lanes[i], key)); });
+  }
+  const std::int64_t padded = screened_.lanes();
+  anchors_.resize(static_cast<std::size_t>(AnchorsIn(runs) * padded));
+  AnchorSums(screened_.View(), shots_, beta_.low, beta_.step, beta_.count, runs.first,
+             runs.count() + 1, anchors_.data());
+  seen_.assign(static_cast<std::size_t>(padded), 0);
+  for (std::int64_t run = 0; run < runs.count(); ++run) {
+    found_.clear();
+    for (std::int64_t k = 0; k < shot_counts(); ++k) {
+      const auto at = static_cast<std::size_t>(k * runs.count() + run);
+      const float* anchors = anchors_.data() + (k * (runs.count() + 1) + run) * padded;
+      counter_.FindCandidates({label_z, curves.first[at], curves.last[at], curves.sag[at]}, padded,
+                              screened_.z(), anchors, anchors + padded, found_);
+    }
+    std::erase_if(found_, [&](std::int32_t i) {
+      return screened_.class_of(static_cast<std::size_t>(i)) < 0 ||
+             std::exchange(seen_[static_cast<std::size_t>(i)], 1) != 0;
+    });
+    for (const std::int32_t i : found_) seen_[static_cast<std::size_t>(i)] = 0;
+    if (found_.empty()) continue;
+    JudgeFound(label_z, sums, runs, run, row, rivals[static_cast<std::size_t>(run)]);
+  }
+}
+
+// Of the screened lanes in found_: bounds at each beta of a run.
+void SampleCounter::JudgeFound(float label_z, const LabelSums& sums, BetaRuns runs,
+                               std::int64_t run, const ScreenRow& row, RunRivals& rivals) {
+  found_keys_.Clear(found_.size());
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    found_keys_.Copy(i, screened_, static_cast<std::size_t>(found_[i]));
+  }
+  const std::int64_t lanes = found_keys_.lanes();
+  const std::int64_t all = BetasIn(runs), start = run * kAnchorEvery;
+  const std::int64_t betas = std::min(kAnchorEvery, all - start);
+  const std::int64_t first = runs.first * kAnchorEvery + start;
+  sums_.resize(static_cast<std::size_t>(shot_counts() * betas * lanes));
+  ClassSums(found_keys_.View(), shots_, beta_.low, beta_.step, first, betas, sums_.data());
+  least_.resize(static_cast<std::size_t>(lanes));
+  most_.resize(static_cast<std::size_t>(lanes));
+  const float slack = 2.002f * (row.slack.relative * row.most_affinity + row.slack.absolute);
+  LeadRange({shot_counts(), betas, lanes, sums_.data(), beta_.At(first), beta_.step, slack},
+            found_keys_.z(), row.z_slack, label_z, sums.sums + start, all,
+            static_cast<float>(alpha_.At(0)), static_cast<float>(alpha_.At(alpha_.count - 1)),
+            least_.data(), most_.data());
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    if (least_[i] > margin()) continue;
+    if (most_[i] < -margin()) {
+      ++rivals.ahead;
+    } else {
+      rivals.open.push_back(found_keys_.class_of(i));
+    }
+  }
+}
+
+void SampleCounter::MeetRivals(std::int64_t label, float label_z, const LabelSums& sums,
+                               BetaRuns runs, std::span<const RunRivals> rivals,
+                               const RivalRows& rows, const std::vector<std::int32_t>& at,
+                               const Use& use) {
+  const std::int64_t first = runs.first * kAnchorEvery, all = BetasIn(runs);
+  const std::vector<std::int32_t>* packed = nullptr;  // whose values stand in open_
+  for (std::int64_t run = 0; run < runs.count(); ++run) {
+    const std::vector<std::int32_t>& some = rivals[static_cast<std::size_t>(run)].open;
+    const std::int64_t ahead = rivals[static_cast<std::size_t>(run)].ahead;
+    if (some.empty()) continue;
+    if (packed == nullptr || *packed != some) {
+      open_.Clear(some.size());
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        const auto place = static_cast<std::size_t>(at[static_cast<std::size_t>(some[i])]);
+        const float* affinity = rows.Affinity(place);
+        open_.Put(i, some[i], rows.Z(place),
+                  [&](std::int32_t key) { return 1.0f - affinity[key]; });
+      }
+      packed = &some;
+    }
+    const std::int64_t width = open_.lanes();
+    const std::int64_t start = run * kAnchorEvery, betas = std::min(kAnchorEvery, all - start);
+    sums_.resize(static_cast<std::size_t>(shot_counts() * kAnchorEvery * width));
+    ClassSums(open_.View(), shots_, beta_.low, beta_.step, first + start, betas, sums_.data());
     for (std::int64_t k = 0; k < shot_counts(); ++k) {
       for (std::int64_t j = 0; j < betas; ++j) {
         contest_.Clear();
-        counter_.Meet(label, all_z_[label], sums[k * all + start + j], width, rivals_.z.data(),
-                      rivals_.sums.data() + (k * betas + j) * width, rivals_.classes.data(),
-                      contest_);
+        contest_.beaten_by = static_cast<int>(ahead);
+        contest_.interval.empty = ahead > 0;
+        counter_.Meet(label, label_z, sums.sums[k * all + start + j], width, open_.z(),
+                      sums_.data() + (k * betas + j) * width, open_.classes(), contest_);
         use(k * beta_.count + first + start + j, contest_);
       }
     }
   }
-}
-
-// Fills rivals_.classes with the lanes that may beat the label within a run, at any shot count.
-// `chord_betas`: steps from the run's first anchor to the next one.
-void SampleCounter::FindRivals(std::int64_t label, const float* anchors, const float* sums,
-                               std::int64_t run, std::int64_t runs, std::int64_t all_betas,
-                               std::int64_t betas, std::int64_t chord_betas) {
-  const std::int64_t padded = layout_.padded_classes();
-  found_.clear();
-  for (std::int64_t k = 0; k < shot_counts(); ++k) {
-    const std::int64_t at = k * (runs + 1) + run;
-    AlphaCounter::LabelCurve curve{all_z_[label], anchors[at], anchors[at + 1], 0};
-    for (std::int64_t j = 0; j < betas; ++j) {
-      const float part = j == 0 ? 0.0f : static_cast<float>(j) / static_cast<float>(chord_betas);
-      const float chord = curve.first_s + part * (curve.last_s - curve.first_s);
-      curve.sag = std::max(curve.sag, chord - sums[k * all_betas + run * kAnchorEvery + j]);
-    }
-    counter_.FindCandidates(curve, padded, z_.data(), anchors_.data() + at * padded,
-                            anchors_.data() + (at + 1) * padded, found_);
-  }
-  const auto own = static_cast<std::int32_t>(label - layout_.first_class);
-  rivals_.classes.clear();
-  for (const std::int32_t lane : found_) {
-    if (lane == own || std::exchange(seen_[static_cast<std::size_t>(lane)], 1) != 0) continue;
-    rivals_.classes.push_back(lane);
-  }
-  for (const std::int32_t lane : rivals_.classes) seen_[static_cast<std::size_t>(lane)] = 0;
-}
-
-void SampleCounter::Pack(Packed& packed) const {
-  const std::int64_t slots = layout_.slots;
-  const auto used = static_cast<std::int64_t>(packed.classes.size());
-  const std::int64_t groups = (used + kLanes - 1) / kLanes;
-  const auto lanes = static_cast<std::size_t>(groups * kLanes);
-  packed.classes.resize(lanes, -1);
-  packed.z.assign(lanes, -std::numeric_limits<float>::infinity());
-  packed.weight.assign(lanes * static_cast<std::size_t>(slots), 0.0f);
-  packed.distance.assign(lanes * static_cast<std::size_t>(slots), 0.0f);
-  packed.sums.resize(lanes * shots_.size() * static_cast<std::size_t>(kAnchorEvery));
-  for (std::int64_t i = 0; i < used; ++i) {
-    const std::int64_t c = packed.classes[static_cast<std::size_t>(i)];
-    packed.z[static_cast<std::size_t>(i)] = z_[static_cast<std::size_t>(c)];
-    const std::int64_t from = (c / kLanes) * slots * kLanes + c % kLanes;
-    const std::int64_t to = (i / kLanes) * slots * kLanes + i % kLanes;
-    for (std::int64_t s = 0; s < slots; ++s) {
-      const auto source = static_cast<std::size_t>(from + s * kLanes);
-      const auto target = static_cast<std::size_t>(to + s * kLanes);
-      packed.weight[target] = layout_.weight[source];
-      packed.distance[target] = distance_[source];
-    }
-  }
-}
-
-void SampleCounter::SumPacked(Packed& packed, std::int64_t beta, std::int64_t betas) const {
-  const auto groups = static_cast<std::int64_t>(packed.classes.size()) / kLanes;
-  ClassSums({groups, layout_.slots, packed.weight.data(), packed.distance.data()}, shots_,
-            beta_.low, beta_.step, beta, betas, packed.sums.data());
 }
 
 void SampleCounter::Record(std::int64_t row, Contest& contest) {
@@ -182,6 +225,35 @@ void SampleCounter::Record(std::int64_t row, Contest& contest) {
   if (!interval.whole_right) counts_.to[at].push_back(interval.to.code());
   const int kept = (interval.whole_left ? 0 : 1) + (interval.whole_right ? 0 : 1);
   if (kept > 0) *edges_left_ -= kept;
+}
+
+std::vector<std::int64_t> SampleCounter::RowsOf(std::int64_t run) const {
+  const std::int64_t first = run * kAnchorEvery, last = std::min(first + kAnchorEvery, beta_.count);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t k = 0; k < shot_counts(); ++k) {
+    for (std::int64_t beta = first; beta < last; ++beta) rows.push_back(k * beta_.count + beta);
+  }
+  return rows;
+}
+
+void SampleCounter::RecordSteady(std::int64_t run, std::int64_t ahead) {
+  if (ahead == 0) ++first_[static_cast<std::size_t>(run)];
+  if (ahead < 5) ++in_top5_[static_cast<std::size_t>(run)];
+}
+
+const TaskCounts& SampleCounter::counts() {
+  for (std::size_t run = 0; run < first_.size(); ++run) {
+    const std::int64_t top1 = std::exchange(first_[run], 0);
+    const std::int64_t top5 = std::exchange(in_top5_[run], 0);
+    if (top5 == 0) continue;
+    for (const std::int64_t row : RowsOf(static_cast<std::int64_t>(run))) {
+      const auto step = static_cast<std::size_t>(row * (alpha_.count + 1));
+      counts_.top1_steps[step] += top1;
+      counts_.top5_steps[step] += top5;
+      if (edges_left_ != nullptr) counts_.right_at_first[static_cast<std::size_t>(row)] += top1;
+    }
+  }
+  return counts_;
 }
 
 }  // namespace clipsweep

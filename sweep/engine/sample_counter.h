@@ -1,12 +1,15 @@
-// One sample over one task's grid. Few classes ever come near the label on it: bounds from the
-// class sums at every 16th beta find those, and only their curves are followed from beta to beta.
+// One sample over one task's grid: which classes may beat its label, and where on the grid they do.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
+#include "sweep/engine/packed_keys.h"
+#include "sweep/engine/rival_rows.h"
+#include "sweep/engine/screen.h"
 #include "sweep/kernels/class_sums.h"
 #include "sweep/kernels/exact_alpha.h"
 #include "sweep/kernels/key_layout.h"
@@ -21,6 +24,50 @@ struct TaskCounts {
   std::vector<std::vector<std::int64_t>> from, to;  // [rows] codes of Edge where top-1 begins, ends
 };
 
+// Runs of 16 betas of an axis: [first, last).
+struct BetaRuns {
+  std::int64_t first = 0, last = 0;
+  std::int64_t count() const { return last - first; }
+};
+
+// The label's sums over some runs, [shots] of each: at the runs' anchors, [runs + 1], and at their
+// betas.
+struct LabelSums {
+  const float *anchors, *sums;
+};
+
+// A label's curve in each run, [shots, runs]: AlphaCounter::LabelCurve.
+struct LabelCurves {
+  std::vector<float> first, last, sag;
+  // Of several tasks, what holds for all.
+  void TakeLeast(const LabelCurves& other);
+};
+
+// The affinities of one sample with a tile's keys, rounded, and its z, not below the true ones and
+// not more than z_slack above them.
+struct ScreenRow {
+  const Screen::Tile& tile;
+  PeakSlack slack;
+  float most_affinity;  // none of them is larger in size
+  float z_slack;
+  const float* z;               // [lanes of the tile]
+  const float* floats;          // [columns] or nullptr:
+  const std::uint16_t* halves;  // bfloat16
+
+  float Distance(std::int64_t at) const;
+};
+
+// The classes that a label meets in a run of betas.
+struct RunRivals {
+  std::int64_t ahead = 0;          // everywhere on it
+  std::vector<std::int32_t> open;  // somewhere, perhaps
+
+  // With five ahead the sample is in neither count, whatever the others do.
+  void Settle() {
+    if (ahead >= 5) open.clear();
+  }
+};
+
 class SampleCounter {
  public:
   // Keeps references. `edges_left`: how many edges may still be kept, shared by all workers; once
@@ -28,55 +75,60 @@ class SampleCounter {
   SampleCounter(const KeyLayout& layout, const std::vector<std::int64_t>& shots, const Axis& alpha,
                 const Axis& beta, const Reach& most, std::atomic<std::int64_t>* edges_left);
 
-  // affinity: the sample's row of f F^T; z [classes] = 100 f W^T, of all classes. Adds what holds
-  // at the runs of 16 betas [first_run, last_run): the four steps below.
-  void Run(const float* affinity, const float* z, std::int64_t label, std::int64_t first_run,
-           std::int64_t last_run);
+  // Runs of the axis within `runs`.
+  BetaRuns Clamp(BetaRuns runs) const;
+  std::int64_t AnchorsIn(BetaRuns runs) const { return shot_counts() * (runs.count() + 1); }
+  std::int64_t BetasIn(BetaRuns runs) const;
 
-  // The steps, for ranks that hold the keys of some classes each. The layout's classes are met; the
-  // label's sums come from the rank that holds it.
-  void Load(const float* affinity, const float* z);
-  bool Holds(std::int64_t label) const;
-  // Of a label whose keys are held: anchors [shots, runs + 1] and sums [shots, betas of the runs].
-  void LabelSums(std::int64_t label, std::int64_t first_run, std::int64_t last_run, float* anchors,
-                 float* sums);
-  // Calls use(row, contest) for every row of the runs, rising in beta for each shot count.
+  // The sums of a label whose keys are here; affinity [keys of its class].
+  void SumLabel(std::int64_t label, const float* affinity, BetaRuns runs, float* anchors,
+                float* sums);
+  void MakeCurves(const LabelSums& label, BetaRuns runs, LabelCurves& curves) const;
+
+  // Whether bounds hold on this grid: neither axis goes below 0.
+  bool can_screen() const { return alpha_.At(0) >= 0 && beta_.At(0) >= 0; }
+  float margin() const { return counter_.margin(); }
+  PeakGrid GridOf(BetaRuns runs, float low_alpha, float high_alpha) const;
+  // Adds those of `lanes` of the tile that are ahead of the label in a run, here or there or
+  // everywhere.
+  void FindRivals(float label_z, const LabelSums& sums, const LabelCurves& curves, BetaRuns runs,
+                  const std::vector<std::int32_t>& lanes, const ScreenRow& row,
+                  std::span<RunRivals> rivals);
+
+  // The label against the rivals of each run, exactly: `at` tells where a class's values are in
+  // `rows`. Calls use(row, contest) for every row, rising in beta for each shot count, of the runs
+  // that have open ones.
   using Use = std::function<void(std::int64_t row, Contest& contest)>;
-  void MeetClasses(std::int64_t label, const float* anchors, const float* sums,
-                   std::int64_t first_run, std::int64_t last_run, const Use& use);
+  void MeetRivals(std::int64_t label, float label_z, const LabelSums& sums, BetaRuns runs,
+                  std::span<const RunRivals> rivals, const RivalRows& rows,
+                  const std::vector<std::int32_t>& at, const Use& use);
   void Record(std::int64_t row, Contest& contest);
+  // At all alphas and betas of a run so many classes are ahead of a sample's label.
+  void RecordSteady(std::int64_t run, std::int64_t ahead);
+  // Of all shot counts.
+  std::vector<std::int64_t> RowsOf(std::int64_t run) const;
 
   std::int64_t rows() const { return static_cast<std::int64_t>(shots_.size()) * beta_.count; }
-  // Runs of the axis within [0, last_run).
-  std::int64_t ClampRun(std::int64_t last_run) const;
   std::int64_t shot_counts() const { return static_cast<std::int64_t>(shots_.size()); }
-  std::int64_t betas() const { return beta_.count; }
-  const TaskCounts& counts() const { return counts_; }
+  const TaskCounts& counts();
 
  private:
-  // Some classes' keys side by side, with their z and numbers.
-  struct Packed {
-    std::vector<std::int32_t> classes;  // [groups * 16], -1 for padding
-    std::vector<float> weight, distance, z, sums;
-  };
-  void Pack(Packed& packed) const;
-  void SumPacked(Packed& packed, std::int64_t beta, std::int64_t betas) const;
-  void FindRivals(std::int64_t label, const float* label_anchors, const float* label_sums,
-                  std::int64_t run, std::int64_t runs, std::int64_t all_betas, std::int64_t betas,
-                  std::int64_t chord_betas);
+  void JudgeFound(float label_z, const LabelSums& sums, BetaRuns runs, std::int64_t run,
+                  const ScreenRow& row, RunRivals& rivals);
 
-  const KeyLayout& layout_;
+  const std::int64_t first_class_;
   const std::vector<std::int64_t> shots_;
   const Axis alpha_, beta_;
   std::atomic<std::int64_t>* edges_left_;
   AlphaCounter counter_;
   TaskCounts counts_;
+  std::vector<std::int64_t> first_, in_top5_;  // [runs] samples that are so at every point of it
   Contest contest_;
-  const float* all_z_ = nullptr;
-  std::vector<float> z_, distance_, anchors_, label_anchors_, label_sums_;
+  std::vector<float> anchors_, least_, most_;
   std::vector<std::int32_t> found_;
   std::vector<std::uint8_t> seen_;
-  Packed label_, rivals_;
+  PackedKeys label_, screened_, found_keys_, open_;
+  std::vector<float> sums_;
 };
 
 }  // namespace clipsweep

@@ -1,49 +1,13 @@
 #include "sweep/kernels/class_sums.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "common/compute/kernel_targets.h"
+#include "common/compute/lanes.h"
 #include "sweep/kernels/key_layout.h"
 
 namespace clipsweep {
 namespace {
-
-using Lanes = float __attribute__((vector_size(64)));
-using IntLanes = std::int32_t __attribute__((vector_size(64)));
-
-// exp by range reduction to |r| <= ln 2 / 2 and a polynomial of degree 7 (Cephes expf's
-// coefficients). The power of two is put together from bits, so x is held to where it fits.
-[[gnu::always_inline]] inline Lanes ExpLanes(Lanes x) {
-  const Lanes floor = Lanes{} - 87.0f, ceiling = Lanes{} + 88.0f;
-  const IntLanes vanishes = x < floor;
-  x = x < floor ? floor : x;
-  x = x > ceiling ? ceiling : x;
-  const Lanes magic = Lanes{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
-  const Lanes n = (x * 1.44269504088896341f + magic) - magic;
-  Lanes r = x - n * 0.693359375f;
-  r = r + n * 2.12194440e-4f;
-  Lanes y = Lanes{} + 1.9875691500e-4f;
-  y = y * r + 1.3981999507e-3f;
-  y = y * r + 8.3334519073e-3f;
-  y = y * r + 4.1665795894e-2f;
-  y = y * r + 1.6666665459e-1f;
-  y = y * r + 5.0000001201e-1f;
-  y = y * (r * r) + r + 1.0f;
-  const IntLanes exponent = (__builtin_convertvector(n, IntLanes) + 127) << 23;
-  Lanes scale;
-  std::memcpy(&scale, &exponent, sizeof scale);
-  return vanishes ? Lanes{} : y * scale;
-}
-
-[[gnu::always_inline]] inline Lanes Load(const float* p) {
-  Lanes v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-[[gnu::always_inline]] inline void Store(float* p, Lanes v) { std::memcpy(p, &v, sizeof v); }
 
 // Slots are worked through in runs of at most this many, whose e and r then stay in registers or
 // L1.
@@ -68,8 +32,8 @@ void ClassSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double
         Lanes e[kSlotRun], r[kSlotRun];
         for (std::int64_t s = 0; s < run; ++s) {
           const std::int64_t at = (g * keys.slots + slot + s) * kLanes;
-          const Lanes d = Load(keys.distance + at);
-          e[s] = ExpLanes(-beta * d) * Load(keys.weight + at);
+          const Lanes d = LoadLanes(keys.distance + at);
+          e[s] = ExpLanes(-beta * d) * LoadLanes(keys.weight + at);
           r[s] = ExpLanes(-delta * d);
         }
         for (std::int64_t j = 0; j < count; ++j) {
@@ -83,7 +47,7 @@ void ClassSums(const LaneKeys& keys, std::span<const std::int64_t> shots, double
         slot += run;
       }
       float* rows = out + static_cast<std::int64_t>(k) * count * padded + g * kLanes;
-      for (std::int64_t j = 0; j < count; ++j) Store(rows + j * padded, total[j]);
+      for (std::int64_t j = 0; j < count; ++j) StoreLanes(rows + j * padded, total[j]);
     }
   }
 }
@@ -109,8 +73,8 @@ void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, doubl
       for (std::size_t k = 0; k < shots.size(); ++k) {
         for (const std::int64_t until = std::min(shots[k], keys.slots); slot < until; ++slot) {
           const std::int64_t at = (g * keys.slots + slot) * kLanes;
-          const Lanes d = Load(keys.distance + at);
-          Lanes e = ExpLanes(-beta * d) * Load(keys.weight + at);
+          const Lanes d = LoadLanes(keys.distance + at);
+          Lanes e = ExpLanes(-beta * d) * LoadLanes(keys.weight + at);
           if (some > 2) {
             const Lanes r = ExpLanes(-whole * d);
             for (std::int64_t j = 0; j + 2 < some; ++j) {
@@ -125,7 +89,7 @@ void AnchorSums(const LaneKeys& keys, std::span<const std::int64_t> shots, doubl
           total[some - 1] += e;
         }
         float* rows = out + (static_cast<std::int64_t>(k) * anchors + done) * padded + g * kLanes;
-        for (std::int64_t j = 0; j < some; ++j) Store(rows + j * padded, total[j]);
+        for (std::int64_t j = 0; j < some; ++j) StoreLanes(rows + j * padded, total[j]);
       }
     }
   }

@@ -68,6 +68,8 @@ class AlphaCounter {
  public:
   AlphaCounter(const Axis& alpha, const Reach& most);
 
+  float margin() const { return margin_; }
+
   // One sample at one beta: the label's z and s, and some other classes [padded, a multiple of 16]
   // with their numbers. Padding has z = -inf.
   void Meet(std::int64_t label, float label_z, float label_s, std::int64_t padded, const float* z,

@@ -16,15 +16,15 @@ struct KeyLayout {
   std::int64_t groups = 0;   // ceil(C / 16)
   std::int64_t slots = 0;    // keys of the largest class
   std::vector<std::int32_t>
-      column;                 // [groups, slots, 16] column of the affinity block; 0 for padding
+      key_of_class;           // [groups, slots, 16] which of its class's keys; 0 for padding
   std::vector<float> weight;  // [groups, slots, 16] 1, or 0 for padding
 
   std::int64_t padded_classes() const { return groups * kLanes; }
 };
 
-// columns_by_class [C][n_c]: affinity columns of each class's keys, in the order they are to be
-// added. Of the classes [first, last).
-KeyLayout MakeKeyLayout(const std::vector<std::vector<std::int64_t>>& columns_by_class,
+// keys_by_class [C][n_c]: numbers of each class's keys, in the order they are to be added. Of the
+// classes [first, last).
+KeyLayout MakeKeyLayout(const std::vector<std::vector<std::int64_t>>& keys_by_class,
                         std::int64_t first, std::int64_t last);
 
 }  // namespace clipsweep

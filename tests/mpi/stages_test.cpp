@@ -10,7 +10,7 @@
 #include "common/process/error.h"
 #include "finetune/training/trainer.h"
 #include "sweep/engine/grid_engine.h"
-#include "sweep/math/zero_shot.h"
+#include "sweep/engine/zero_shot.h"
 #include "tests/mpi/world.h"
 #include "tests/support/problems.h"
 #include "tests/support/random_problems.h"

@@ -15,7 +15,7 @@
 #include "common/files/feature_file.h"
 #include "sweep/engine/grid_engine.h"
 #include "sweep/load_keys.h"
-#include "sweep/math/affinity.h"
+#include "sweep/math/key_columns.h"
 #include "sweep/math/reference.h"
 
 namespace clipsweep::testing {

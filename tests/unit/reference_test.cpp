@@ -51,7 +51,11 @@ void CheckAll(const PassOptions& pass) {
     const RandomProblem random = testing::MakeRandomProblem(seed);
     CacheModel cache_model = random.small.cache_model;
     cache_model.held_classes = {0, cache_model.classes};
-    const auto got = CountGrid(cache_model, random.small.queries, {random.task}, pass, comm);
+    PassOptions any_product = pass;  // counts do not depend on it
+    any_product.product = std::vector{ProductKind::kFloat, ProductKind::kPackedFloat,
+                                      ProductKind::kBfloat16}[seed % 3];
+    if (!HasProduct(*any_product.product)) any_product.product = ProductKind::kFloat;
+    const auto got = CountGrid(cache_model, random.small.queries, {random.task}, any_product, comm);
     ExpectWithin(testing::RangeOfCounts(random), got[0], random.what);
     ExpectExact(random.task, got[0], random.what);
     if (::testing::Test::HasFatalFailure()) return;
