@@ -31,14 +31,20 @@ std::vector<const TaskCounts*> CountsOf(Workspace& space) {
   return counts;
 }
 
-std::int64_t BlockSamples(std::int64_t samples, std::int64_t keys, bool on_device,
-                          bool keeps_weights) {
-  constexpr std::int64_t kFewest = 64, kMost = 1024, kItems = 64;
+std::int64_t BlockSamples(const BlockNeeds& needs) {
+  constexpr std::int64_t kFewest = 64, kMost = 1024, kItems = 64, kLeast = 4;
   constexpr std::int64_t kDeviceBytes = std::int64_t{256} << 20;
-  if (!on_device && !keeps_weights) return kMost;
-  const std::int64_t wanted = std::clamp((samples + kItems - 1) / kItems, kFewest, kMost);
-  if (!on_device) return wanted;
-  return std::clamp<std::int64_t>(kDeviceBytes / (4 * std::max<std::int64_t>(keys, 1)), 16, wanted);
+  constexpr std::int64_t kPointBytes = std::int64_t{64}
+                                       << 20;  // the label's sums, curves and rivals
+  std::int64_t samples = std::clamp((needs.samples + kItems - 1) / kItems, kFewest, kMost);
+  // Keys are made ready anew for each block: as few blocks as may be.
+  if (!needs.on_device && !needs.keeps_weights) samples = kMost;
+  const auto fit = [&](std::int64_t bytes, std::int64_t each) {
+    samples = std::clamp(bytes / std::max<std::int64_t>(each, 1), kLeast, samples);
+  };
+  if (needs.on_device) fit(kDeviceBytes, 4 * needs.keys);
+  fit(kPointBytes, 16 * needs.points);
+  return samples;
 }
 
 GridWork::GridWork(const CacheModel& cache_model, const Queries& queries,
@@ -51,8 +57,12 @@ GridWork::GridWork(const CacheModel& cache_model, const Queries& queries,
       keys_(cache_model, tasks),
       held_(held) {
   if (product.has_value()) screen_.emplace(cache_model, keys_, held, *product);
-  samples_ = BlockSamples(queries.count(), keys_.all(), !product.has_value(),
-                          product.has_value() && screen_->keeps_weights());
+  std::int64_t points = 0;
+  for (const GridTask& task : tasks) {
+    points += static_cast<std::int64_t>(task.shots.size()) * task.beta.count;
+  }
+  samples_ = BlockSamples({queries.count(), keys_.all(), points, !product.has_value(),
+                           product.has_value() && screen_->keeps_weights()});
   for (std::size_t t = 0; t < tasks.size(); ++t) {
     const GridTask& task = tasks[t];
     auto keys_of_class = keys_.ColumnsOf(task);

@@ -28,13 +28,19 @@ struct TaskFamily {
   float low = 0, high = 0;  // ends of the alpha axis
 };
 
+// What a block of samples takes.
+struct BlockNeeds {
+  std::int64_t samples;  // in all
+  std::int64_t keys;     // of all ranks together
+  std::int64_t points;   // shot counts x betas of all tasks
+  bool on_device;        // a GPU holds a block's affinities
+  bool keeps_weights;    // Screen::keeps_weights
+};
 // Samples in a block, a function of what is counted alone, so that saved blocks fit any number of
-// ranks and threads. Where `keys` must be made ready anew for each block, or a GPU holds its
-// affinities, that counts too.
+// ranks and threads.
+std::int64_t BlockSamples(const BlockNeeds& needs);
 // What unfinished work says of it.
-inline constexpr const char* kBlockRule = "samples / 64, 64 to 1024";
-std::int64_t BlockSamples(std::int64_t samples, std::int64_t keys, bool on_device,
-                          bool keeps_weights);
+inline constexpr const char* kBlockRule = "samples / 64, 64 to 1024, fewer where memory says so";
 
 class GridWork {
  public:

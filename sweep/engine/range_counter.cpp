@@ -12,7 +12,7 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kProductSamples = 256;                 // in one product with a tile
+constexpr std::int64_t kProductSamples = 256;                // in one product with a tile
 constexpr std::int64_t kMostValues = std::int64_t{2} << 20;  // exact ones at a time
 
 // Rows of a product as floats, or as bits of bfloat16.
@@ -82,9 +82,10 @@ void RangeCounter::ScreenTexts(const SampleRange& range, const LeftRows& left) {
     const float* values = product.const_data_ptr<float>();
     for (std::int64_t i = first; i < first + some; ++i, values += lanes) {
       const ProductBound bound = BoundOf(left, i, work_.screen().text());
-      // What the exact z may be off by, too.
-      const auto absolute = static_cast<float>(1.01 * bound.absolute),
-                 relative = static_cast<float>(1.01 * bound.relative + 1e-6);
+      const double own = DotError(work_.cache_model().width) * work_.screen().text().longest *
+                         left.longest[static_cast<std::size_t>(i)];  // of the exact z
+      const auto absolute = static_cast<float>(1.01 * (bound.absolute + own));
+      const auto relative = static_cast<float>(1.01 * bound.relative + 1e-6);
       float* z = text_z_.data() + i * lanes;
       float most = 0;
       for (std::int64_t c = 0; c < classes; ++c) {

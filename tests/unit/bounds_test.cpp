@@ -10,6 +10,7 @@
 #include "common/compute/random.h"
 #include "common/compute/tensors.h"
 #include "sweep/engine/grid_engine.h"
+#include "sweep/engine/grid_work.h"
 #include "sweep/kernels/dot_products.h"
 #include "sweep/kernels/lead_bounds.h"
 #include "tests/support/problems.h"
@@ -214,6 +215,15 @@ TEST(LeadBounds, HoldAtEveryPoint) {
   }
   EXPECT_GT(settled, classes_seen / 5);
   EXPECT_LT(settled, classes_seen);
+}
+
+TEST(BlockSamples, HoldWhatMemoryAllows) {
+  EXPECT_EQ(BlockSamples({50'000, 16'000, 40, false, true}), 782);
+  EXPECT_EQ(BlockSamples({850, 672, 200, false, true}), 64);
+  EXPECT_EQ(BlockSamples({2000, 1'280'000, 40, false, false}), 1024);     // keys made ready anew
+  EXPECT_EQ(BlockSamples({50'000, 1'280'000, 40, true, false}), 52);      // affinities on a GPU
+  EXPECT_EQ(BlockSamples({50'000, 16'000, 1'000'000, false, true}), 4);   // a million betas
+  EXPECT_EQ(BlockSamples({50'000, 16'000, 60 * 200, false, true}), 349);  // 6 shots x 10 seeds
 }
 
 // Rows of 2^-12 apart, far below what bfloat16 tells apart, equal rows, and keys a class in numbers
