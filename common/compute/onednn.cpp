@@ -32,8 +32,13 @@ bool Works(at::ScalarType type) {
 }  // namespace
 
 bool Has(at::ScalarType type) {
-  static const bool floats = Works(at::kFloat), halves = Works(at::kBFloat16);
-  return type == at::kFloat ? floats : type == at::kBFloat16 && halves;
+  if (type == at::kFloat) {
+    static const bool works = Works(at::kFloat);
+    return works;
+  }
+  if (type != at::kBFloat16) return false;
+  static const bool works = Works(at::kBFloat16);
+  return works;
 }
 
 at::Tensor PackLinear(const at::Tensor& weight) {
