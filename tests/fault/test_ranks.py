@@ -97,11 +97,11 @@ def test_a_rank_that_hangs(digits, demo, tmp_path, job, rank):
     for stage in stages[1::2]:
         out = tmp_path / f"{stages.index(stage)}.h5"
         # Long enough for the other ranks to start on a busy machine.
-        process = start([*arguments, "--out", out, "--stall-timeout", "6"], 3, f"stop {rank} {stage}")
+        process = start([*arguments, "--out", out, "--stall-timeout", "8"], 3, f"stop {rank} {stage}")
         err = ended(process)
         assert process.returncode != 0
         lines = own_lines(err)
-        assert len(lines) == 1 and f"rank {rank} of 3 has not been heard of for 6 s" in lines[0], (stage, err)
+        assert len(lines) == 1 and f"rank {rank} of 3 has not been heard of for 8 s" in lines[0], (stage, err)
         wait_until_gone(out)
         assert not out.exists() or sha256(out) == sha256(tmp_path / "whole.h5")
 
