@@ -21,7 +21,7 @@ namespace {
 
 using Id = PictureSet::Id;
 
-constexpr std::size_t kPieceBytes = std::size_t{4} << 20;  // of features read at a time
+constexpr std::size_t kReadBytes = std::size_t{4} << 20;  // of features read at a time
 constexpr std::size_t kNamed = 2;                          // pairs that a message names
 
 // The first 128 bits of a hash in hex; zeros for "".
@@ -73,7 +73,7 @@ const std::vector<Id>& PictureSet::rows() const {
     const H5Reader file(path_, Seal::kCheckedBefore);
     const std::vector<hsize_t> shape = file.Shape("features");
     const std::size_t width = shape.at(1),
-                      piece = std::max<std::size_t>(1, kPieceBytes / (4 * width));
+                      piece = std::max<std::size_t>(1, kReadBytes / (4 * width));
     std::vector<float> some;
     for (std::size_t first = 0; first < shape[0]; first += piece) {
       MadeProgress();
