@@ -9,8 +9,8 @@
 #include "common/process/liveness.h"
 #include "common/process/log.h"
 #include "sweep/engine/grid_work.h"
-#include "sweep/inputs.h"
 #include "sweep/engine/zero_shot.h"
+#include "sweep/inputs.h"
 #include "sweep/sweep_file.h"
 #include "sweep/sweep_plan.h"
 

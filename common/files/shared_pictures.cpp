@@ -22,7 +22,7 @@ namespace {
 using Id = PictureSet::Id;
 
 constexpr std::size_t kReadBytes = std::size_t{4} << 20;  // of features read at a time
-constexpr std::size_t kNamed = 2;                          // pairs that a message names
+constexpr std::size_t kNamed = 2;                         // pairs that a message names
 
 // The first 128 bits of a hash in hex; zeros for "".
 Id IdOf(const std::string& hex) {

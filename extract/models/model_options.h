@@ -21,7 +21,8 @@ struct ModelOptions : CheckpointOptions {
 // runs several stages with a model holds it over all of them. Throws InputError and UsageError.
 std::shared_ptr<const Checkpoint> OpenCheckpoint(const ModelOptions& options);
 
-// Throws UsageError for f16 on a CPU, which would emulate it; warns of bf16 where the processor lacks it.
+// Throws UsageError for f16 on a CPU, which would emulate it; warns of bf16 where the processor
+// lacks it.
 EncoderOptions MakeEncoderOptions(const ModelOptions& options, const Compute& compute);
 
 }  // namespace clipsweep

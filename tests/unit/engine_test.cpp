@@ -8,10 +8,10 @@
 
 #include "common/data/subsets.h"
 #include "sweep/engine/grid_engine.h"
+#include "sweep/engine/zero_shot.h"
 #include "sweep/kernels/class_sums.h"
 #include "sweep/kernels/exact_alpha.h"
 #include "sweep/kernels/key_layout.h"
-#include "sweep/engine/zero_shot.h"
 #include "tests/support/grid_checks.h"
 #include "tests/support/problems.h"
 
@@ -58,7 +58,8 @@ TEST(ClassSums, AnchorsStayOnTheAxis) {
   const KeyLayout layout = MakeKeyLayout({{0, 1}, {2}}, 0, 2);
   const std::vector<float> affinity{1.5f, 0.25f, 1.75f};
   std::vector<float> distance(layout.key_of_class.size());
-  for (std::size_t i = 0; i < distance.size(); ++i) distance[i] = 1.0f - affinity[layout.key_of_class[i]];
+  for (std::size_t i = 0; i < distance.size(); ++i)
+    distance[i] = 1.0f - affinity[layout.key_of_class[i]];
   const LaneKeys keys{layout.groups, layout.slots, layout.weight.data(), distance.data()};
   const std::vector<std::int64_t> shots{1, 2};
   for (const std::int64_t betas : {1, 2, 15, 16, 17, 32, 33, 100, 128, 129, 150}) {
@@ -114,7 +115,8 @@ TEST(ClassSums, FollowBetaWithinOneInAMillionAndHonourPrefixes) {
   ASSERT_EQ(layout.slots, 3);
   const std::vector<float> affinity{0.9f, -0.3f, 0.5f, 0.99f, 0.1f, 1.0f};
   std::vector<float> distance(layout.key_of_class.size());
-  for (std::size_t i = 0; i < distance.size(); ++i) distance[i] = 1.0f - affinity[layout.key_of_class[i]];
+  for (std::size_t i = 0; i < distance.size(); ++i)
+    distance[i] = 1.0f - affinity[layout.key_of_class[i]];
   const std::vector<std::int64_t> shots{1, 2, 3};
   for (std::int64_t first : {0, 16, 32}) {
     std::vector<float> out(3 * 16 * 16);
