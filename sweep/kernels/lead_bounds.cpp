@@ -92,12 +92,16 @@ void LeadRange(const SumBounds& bounds, const float* z, float z_slack, float lab
   for (std::int64_t at = 0; at < bounds.lanes; at += 16) {
     const Lanes lead = label_z - LoadLanes(z + at);
     Lanes lowest = Lanes{} + kInfinity, highest = Lanes{} - kInfinity;
+    const Lanes largest = Lanes{} + std::numeric_limits<float>::max();
     for (std::int64_t j = 0; j < bounds.betas; ++j) {
       const auto beta = static_cast<float>(bounds.beta + static_cast<double>(j) * bounds.step);
       const float part = std::exp(-beta * bounds.slack) * (1 - 1e-5f);
       for (std::int64_t k = 0; k < bounds.shots; ++k) {
         const float own = label_sums[k * label_stride + j];
-        const Lanes sums = LoadLanes(bounds.sums + (k * bounds.betas + j) * bounds.lanes + at);
+        // Sums of what is held to float32's range may leave it; nothing is infinite, so that no
+        // bound is lost in 0 x infinity.
+        const Lanes sums =
+            Less(LoadLanes(bounds.sums + (k * bounds.betas + j) * bounds.lanes + at), largest);
         const Lanes less = own - sums, more = own - sums * part;
         lowest = Less(lowest, Less(lead + low * less, lead + high * less));
         highest = More(highest, More(lead + low * more, lead + high * more));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "common/compute/bounded_product.h"
@@ -215,6 +216,21 @@ TEST(LeadBounds, HoldAtEveryPoint) {
   }
   EXPECT_GT(settled, classes_seen / 5);
   EXPECT_LT(settled, classes_seen);
+}
+
+// Huge betas: sums from affinities that are too large leave float32, while what may be lost is all
+// of them.
+TEST(LeadBounds, KnowNothingOfSumsBeyondFloat32) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float exponent : {50.0f, 90.0f, 95.0f, 102.0f, 200.0f}) {  // beta x slack
+    std::vector<float> sums(16, kInfinity), z(16, 20.0f), least(16), most(16);
+    const float own = 2.0f;
+    LeadRange({1, 1, 16, sums.data(), 1e4, 0.0, exponent / 1e4f}, z.data(), 0.0f, 25.0f, &own, 1,
+              0.0f, 5.0f, least.data(), most.data());
+    EXPECT_LT(least[0], 0) << exponent;
+    // At alpha 0 it leads by 5, whatever the sums.
+    EXPECT_GE(most[0], 5.0f) << exponent;
+  }
 }
 
 TEST(BlockSamples, HoldWhatMemoryAllows) {
