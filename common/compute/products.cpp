@@ -1,20 +1,10 @@
 #include "common/compute/products.h"
 
 #include "common/compute/onednn.h"
+#include "common/compute/processor.h"
 #include "common/compute/tensors.h"
 
 namespace clipsweep {
-namespace {
-
-bool IsIntel() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  return __builtin_cpu_is("intel");
-#else
-  return false;
-#endif
-}
-
-}  // namespace
 
 ProductLibrary LibraryOf(const at::Tensor& tensor) {
   static const bool faster = !IsIntel() && onednn::Has(at::kFloat);

@@ -5,22 +5,12 @@
 #include <map>
 #include <tuple>
 
+#include "common/compute/processor.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "extract/checkpoints/model_folder.h"
 
 namespace clipsweep {
-namespace {
-
-bool HasBfloat16() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
-}  // namespace
 
 std::shared_ptr<const Checkpoint> OpenCheckpoint(const ModelOptions& options) {
   using Key = std::tuple<std::filesystem::path, std::string, bool>;

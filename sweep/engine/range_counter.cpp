@@ -60,11 +60,11 @@ void RangeCounter::SumLabels(const SampleRange& range, const SumsPlaces& places,
   rows_.Compute(labels);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     z[i] = rows_.Z(i);
-    if (!work_.held().Has(labels[i].lane)) continue;
+    if (!work_.held().Has(labels[i].number)) continue;
     float* row = sums + static_cast<std::int64_t>(i) * places.length;
     for (std::size_t t = 0; t < space_.size(); ++t) {
       if (places.runs[t].count() == 0) continue;
-      space_[t].SumLabel(labels[i].lane, rows_.Affinity(i), places.runs[t],
+      space_[t].SumLabel(labels[i].number, rows_.Affinity(i), places.runs[t],
                          row + places.anchors_at[t], row + places.sums_at[t]);
     }
   }

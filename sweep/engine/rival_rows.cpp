@@ -10,12 +10,12 @@ namespace clipsweep {
 void RivalRows::Compute(const std::vector<Rival>& rivals) {
   // By class, so that a class's keys are fetched once for all samples that meet it.
   first_of_class_.assign(static_cast<std::size_t>(cache_model_.classes) + 1, 0);
-  for (const Rival& rival : rivals) ++first_of_class_[static_cast<std::size_t>(rival.lane) + 1];
+  for (const Rival& rival : rivals) ++first_of_class_[static_cast<std::size_t>(rival.number) + 1];
   std::partial_sum(first_of_class_.begin(), first_of_class_.end(), first_of_class_.begin());
   order_.resize(rivals.size());
   std::vector<std::int32_t> next(first_of_class_.begin(), first_of_class_.end() - 1);
   for (std::size_t i = 0; i < rivals.size(); ++i) {
-    order_[static_cast<std::size_t>(next[static_cast<std::size_t>(rivals[i].lane)]++)] =
+    order_[static_cast<std::size_t>(next[static_cast<std::size_t>(rivals[i].number)]++)] =
         static_cast<std::int32_t>(i);
   }
   start_.resize(rivals.size());
@@ -23,7 +23,7 @@ void RivalRows::Compute(const std::vector<Rival>& rivals) {
   std::int64_t size = 0;
   for (const std::int32_t i : order_) {
     start_[static_cast<std::size_t>(i)] = size;
-    size += SizeOf(rivals[static_cast<std::size_t>(i)].lane);
+    size += SizeOf(rivals[static_cast<std::size_t>(i)].number);
   }
   values_.resize(static_cast<std::size_t>(size));
   std::vector<const float*> features, rows;

@@ -11,7 +11,7 @@ namespace clipsweep {
 // A class that a sample meets.
 struct Rival {
   std::int32_t sample;  // of the queries
-  std::int32_t lane;    // class
+  std::int32_t number;  // of the class
 };
 
 // For each of some rivals, z = scale f . w and the affinities f . k with all keys of its class that
