@@ -22,7 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kMost = 64;
 constexpr int kThumbnail = 112;
-constexpr double kLogitScale = 100;
 
 std::vector<std::string> ReadTexts(const fs::path& path) {
   std::vector<std::string> texts;
@@ -76,7 +75,8 @@ Similarity ComputeSimilarity(const SimilarityConfig& config, const Compute& comp
   for (const std::string& text : result.texts) {
     prompts.push_back(FillTemplate(config.text_template, text));
   }
-  const at::Tensor texts = EncodePrompts(text_encoder, Tokenizer(), model.context_length, prompts);
+  const at::Tensor raw = EncodePrompts(text_encoder, Tokenizer(), model.context_length, prompts);
+  const at::Tensor texts = raw / raw.norm(2, {-1}, /*keepdim=*/true);
   at::Tensor features;
   const auto count = static_cast<std::int64_t>(result.images.size());
   result.image_warnings = EncodePictures(
@@ -89,7 +89,7 @@ Similarity ComputeSimilarity(const SimilarityConfig& config, const Compute& comp
                                  checkpoint->path().string()));
   }
   result.cosines = Rows(cosines);
-  result.probabilities = Rows(at::softmax(kLogitScale * cosines, 0));
+  result.probabilities = Rows(at::softmax(checkpoint->LogitScale() * cosines, 0));
   for (const fs::path& path : result.images) {
     result.thumbnails.push_back(ThumbnailUrl(ReadImage(path, config.model.decode), kThumbnail));
   }

@@ -55,7 +55,8 @@ TextPlan MakeTextPlan(const TextConfig& config, const Compute& compute) {
   return plan;
 }
 
-// Unit rows of classes [first, first + count) into out [count, D].
+// Of classes [first, first + count) into out [count, D + 1]: the unit row, and the length that the
+// mean of the prompts has as the encoder gives them.
 void EncodeClasses(const TextPlan& plan, const ClipText& encoder, const Tokenizer& tokenizer,
                    std::int64_t first, std::int64_t count, float* out) {
   const auto templates = static_cast<std::int64_t>(plan.templates.size());
@@ -65,15 +66,21 @@ void EncodeClasses(const TextPlan& plan, const ClipText& encoder, const Tokenize
       prompts.push_back(FillTemplate(text, plan.names.names[static_cast<std::size_t>(c)]));
     }
   }
-  const at::Tensor each =
+  const at::Tensor raw =
       EncodePrompts(encoder, tokenizer, plan.checkpoint->config().context_length, prompts);
+  const at::Tensor each = raw / raw.norm(2, {-1}, /*keepdim=*/true);
   const at::Tensor summed = each.view({count, templates, -1}).mean(1);
   const at::Tensor mean = (summed / summed.norm(2, {-1}, /*keepdim=*/true)).contiguous();
   if (!at::isfinite(mean).all().item<bool>()) {
     throw InputError(fmt::format("{}: the text encoder gave values that are not finite",
                                  plan.checkpoint->path().string()));
   }
-  std::copy_n(mean.const_data_ptr<float>(), mean.numel(), out);
+  const std::int64_t width = mean.size(1);
+  const at::Tensor length = raw.view({count, templates, -1}).mean(1).norm(2, {-1}).contiguous();
+  for (std::int64_t c = 0; c < count; ++c) {
+    std::copy_n(mean.const_data_ptr<float>() + c * width, width, out + c * (width + 1));
+    out[c * (width + 1) + width] = length.const_data_ptr<float>()[c];
+  }
 }
 
 }  // namespace
@@ -103,7 +110,7 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
   if (!output.up_to_date) {
     const std::int64_t items = (classes + kClassesPerItem - 1) / kClassesPerItem;
     const std::int64_t per_rank = (items + comm.size() - 1) / comm.size();
-    const std::int64_t item_values = kClassesPerItem * width;
+    const std::int64_t item_values = kClassesPerItem * (width + 1);
     std::vector<float> mine(static_cast<std::size_t>(per_rank * item_values), 0.0f);
     std::vector<float> all(mine.size() * static_cast<std::size_t>(comm.size()));
     const auto my_items = ItemsOfRank(items, comm);
@@ -136,12 +143,18 @@ TextResult RunText(const TextConfig& config, const Compute& compute, Comm& comm)
       set.classnames = plan.names.names;
       set.templates = plan.templates;
       set.made_from = plan.made_from;
+      set.logit_scale = plan.checkpoint->LogitScale();
+      double lengths = 0;
       for (std::int64_t item = 0; item < items; ++item) {
         const std::int64_t slot = item % comm.size() * per_rank + item / comm.size();
         const auto start = all.begin() + static_cast<std::ptrdiff_t>(slot * item_values);
         const std::int64_t rows = std::min(kClassesPerItem, classes - item * kClassesPerItem);
-        set.text.insert(set.text.end(), start, start + rows * width);
+        for (auto row = start; row < start + rows * (width + 1); row += width + 1) {
+          set.text.insert(set.text.end(), row, row + width);
+          lengths += row[width];
+        }
       }
+      set.text_norm = lengths / static_cast<double>(classes);
       WriteTextFile(config.out, set);
     });
   }

@@ -12,7 +12,8 @@
 #include "common/files/stage_output.h"
 #include "common/process/error.h"
 #include "common/process/liveness.h"
-#include "finetune/methods/adapter_classifier.h"
+#include "finetune/methods/classifier.h"
+#include "finetune/methods/tuning.h"
 #include "sweep/inputs.h"
 
 namespace clipsweep {
@@ -30,30 +31,53 @@ struct Answer {
 struct EvaluatePlan {
   FewShotInputs inputs;
   Queries test;
-  AdapterData adapter;  // keys, text, alpha and beta of whatever kind of classifier it is
+  ClassifierData data;  // of a file; else empty
+  std::unique_ptr<Classifier> classifier;
+  std::int64_t top = 0;
   Provenance made_from;
   std::optional<FeatureReader> test_file;  // whose features are still to be read
 };
 
-// The untrained keys of a subset, or none at all, as an adapter.
-AdapterData Untrained(const EvaluateConfig& config, const FewShotInputs& inputs) {
-  AdapterData adapter;
-  adapter.width = inputs.cache_model.width;
-  adapter.text = inputs.cache_model.text;
-  adapter.classes = inputs.classes;
-  if (config.cache.empty()) return adapter;
-  adapter.alpha = config.alpha;
-  adapter.beta = config.beta;
+// The untrained keys of a subset, or none at all.
+std::unique_ptr<Classifier> Untrained(const EvaluateConfig& config, const FewShotInputs& inputs) {
+  const CacheModel& model = inputs.cache_model;
+  const auto rows = [&](const std::vector<float>& values) {
+    return at::from_blob(const_cast<float*>(values.data()),
+                         {static_cast<std::int64_t>(values.size()) / model.width, model.width},
+                         at::kFloat)
+        .clone();
+  };
+  KernelParts parts;
+  parts.text = rows(model.text);
+  if (config.cache.empty()) {
+    return std::make_unique<LinearClassifier>(parts.text * model.logit_scale, at::Tensor());
+  }
+  parts.scale = model.logit_scale;
+  parts.alpha = config.alpha;
+  parts.beta = config.beta;
   const Subset subset =
       MakeSubset(inputs, config.shots, static_cast<std::uint64_t>(config.subset_seed));
+  std::vector<float> keys;
   for (std::size_t c = 0; c < subset.rows_by_class.size(); ++c) {
     for (const std::int64_t row : subset.rows_by_class[c]) {
-      const float* key = inputs.cache_model.Key(row);
-      adapter.keys.insert(adapter.keys.end(), key, key + adapter.width);
-      adapter.class_index.push_back(static_cast<std::int32_t>(c));
+      keys.insert(keys.end(), model.Key(row), model.Key(row) + model.width);
+      parts.class_index.push_back(static_cast<std::int32_t>(c));
     }
   }
-  return adapter;
+  parts.keys = rows(keys);
+  return std::make_unique<KernelClassifier>(std::move(parts));
+}
+
+// The classes and width of a classifier file, for features to be held against.
+void PlanWithClassifier(const EvaluateConfig& config, EvaluatePlan& plan) {
+  plan.data = ReadClassifier(config.classifier);
+  plan.classifier = MakeClassifier(config.classifier, plan.data);
+  plan.inputs.classes = plan.data.classes;
+  plan.inputs.cache_name = config.classifier.string();
+  plan.inputs.cache_model.width = plan.data.width;
+  plan.inputs.cache_model.classes = static_cast<std::int64_t>(plan.data.classes.size());
+  plan.inputs.files = {{"adapter", config.classifier, plan.data.made_from}};
+  plan.made_from["classifier_sha256"] = plan.data.seal;
 }
 
 EvaluatePlan MakeEvaluatePlan(const EvaluateConfig& config) {
@@ -61,22 +85,28 @@ EvaluatePlan MakeEvaluatePlan(const EvaluateConfig& config) {
   plan.test_file.emplace(config.features);
   const FeatureSet& features = plan.test_file->about();
   const bool has_cache = !config.cache.empty();
-  plan.inputs = LoadInputs(config.text, has_cache ? FeatureReader(config.cache).about() : features,
-                           has_cache ? "cache" : "features", config.allowed);
-  plan.made_from = plan.inputs.made_from;
+  if (!config.classifier.empty()) {
+    PlanWithClassifier(config, plan);
+  } else {
+    plan.inputs =
+        LoadInputs(config.text, has_cache ? FeatureReader(config.cache).about() : features,
+                   has_cache ? "cache" : "features", config.allowed);
+    plan.made_from = plan.inputs.made_from;
+  }
   plan.made_from["features_sha256"] = features.content_sha256;
   plan.made_from["device_kind"] = "cpu";  // whatever --device says: ClassifyBlocks
   NoteClasses(plan.inputs, features, "features_classes_sha256", plan.made_from);
   plan.test = LoadQueries(plan.inputs, features, "features");
   if (!config.adapter.empty()) {
-    plan.adapter = ReadAdapterFile(config.adapter);
-    plan.made_from["adapter_sha256"] = plan.adapter.seal;
-    if (plan.adapter.classes != plan.inputs.classes ||
-        plan.adapter.width != plan.inputs.cache_model.width) {
+    plan.data = ReadClassifier(config.adapter);
+    plan.classifier = MakeClassifier(config.adapter, plan.data);
+    plan.made_from["adapter_sha256"] = plan.data.seal;
+    if (plan.data.classes != plan.inputs.classes ||
+        plan.data.width != plan.inputs.cache_model.width) {
       throw InputError(fmt::format("{}: was trained on other classes or features than {}",
                                    config.adapter.string(), config.features.string()));
     }
-    plan.inputs.files.push_back({"adapter", config.adapter, plan.adapter.made_from});
+    plan.inputs.files.push_back({"adapter", config.adapter, plan.data.made_from});
   }
   RequireTogether(plan.inputs, config.allowed, plan.made_from);
   if (has_cache) {
@@ -90,13 +120,13 @@ EvaluatePlan MakeEvaluatePlan(const EvaluateConfig& config) {
 
 void LoadEvaluation(const EvaluateConfig& config, EvaluatePlan& plan) {
   LoadFeatures(*plan.test_file, plan.test);
-  if (!config.adapter.empty()) return;
+  if (plan.classifier != nullptr) return;
   if (!config.cache.empty()) {
     std::vector<float>& keys = plan.inputs.cache_model.keys;
     keys = ReadCacheFile(config.cache).features;
     NormalizeRows(keys, plan.inputs.cache_model.width);
   }
-  plan.adapter = Untrained(config, plan.inputs);
+  plan.classifier = Untrained(config, plan.inputs);
 }
 
 // On the CPU always: a product with the keys a block, little beside reading the files.
@@ -105,7 +135,6 @@ Message ClassifyBlocks(const EvaluatePlan& plan, std::int64_t top, const Compute
                        const Comm& comm) {
   const std::int64_t count = plan.test.count(), width = plan.inputs.cache_model.width;
   const auto blocks = ItemsOfRank((count + kBlock - 1) / kBlock, comm);
-  const AdapterClassifier classifier(plan.adapter);
   std::vector<std::vector<Answer>> answers(blocks.size());
   WorkerPool(compute.workers)
       .Run(static_cast<std::int64_t>(blocks.size()), [&](std::int64_t item, int) {
@@ -115,7 +144,7 @@ Message ClassifyBlocks(const EvaluatePlan& plan, std::int64_t top, const Compute
             at::from_blob(const_cast<float*>(plan.test.features.data() + first * width),
                           {rows, width}, at::kFloat);
         auto& answer = answers[static_cast<std::size_t>(item)];
-        for (const auto& row : classifier.Classify(features, top)) {
+        for (const auto& row : TopClasses(plan.classifier->Logits(features), top)) {
           for (const Prediction& p : row) {
             answer.push_back(
                 {static_cast<std::int32_t>(p.class_index), static_cast<float>(p.probability)});
@@ -158,10 +187,23 @@ Provenance EvaluateProvenance(const EvaluateConfig& config) {
   return MakeEvaluatePlan(config).made_from;
 }
 
+// Counts alone, nothing written.
+EvaluateResult CountOnly(const EvaluateConfig& config, EvaluatePlan& plan, const Compute& compute,
+                         Comm& comm) {
+  EnterStage("evaluate: classify");
+  Agree(comm, [&] { LoadEvaluation(config, plan); });
+  EvaluateResult result;
+  result.samples = plan.test.count();
+  result.counts = CountRight(*plan.classifier, plan.test, FitJob{compute, comm});
+  result.oddities = plan.inputs.oddities;
+  return result;
+}
+
 EvaluateResult RunEvaluate(const EvaluateConfig& config, const Compute& compute, Comm& comm) {
   EnterStage("evaluate: plan");
   EvaluatePlan plan;
   Agree(comm, [&] { plan = MakeEvaluatePlan(config); });
+  if (config.out.empty()) return CountOnly(config, plan, compute, comm);
   EnterStage("evaluate: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kPredictionFormat, plan.made_from, config.if_present);
@@ -183,6 +225,7 @@ EvaluateResult RunEvaluate(const EvaluateConfig& config, const Compute& compute,
     result.samples = summary.samples;
     result.counts = {summary.top1, summary.top5};
   });
+  result.oddities = plan.inputs.oddities;
   result.reused_output = output.up_to_date;
   return result;
 }

@@ -15,9 +15,12 @@
 namespace clipsweep {
 
 struct EvaluateConfig {
-  std::filesystem::path features, text, out;
+  std::filesystem::path features, text;
+  std::filesystem::path out;      // empty: counts alone
   std::filesystem::path cache;    // with alpha, beta, shots, subset_seed: Tip-Adapter
   std::filesystem::path adapter;  // trained keys. Neither: zero-shot
+  // A classifier or adapter file, which needs no text beside it.
+  std::filesystem::path classifier;
   double alpha = 0, beta = 0;
   std::int64_t shots = 0;  // 0: all keys
   std::int64_t subset_seed = 1;
@@ -28,6 +31,7 @@ struct EvaluateConfig {
 struct EvaluateResult {
   std::int64_t samples = 0;
   TopCounts counts;
+  Oddities oddities;
   bool reused_output = false;
 };
 

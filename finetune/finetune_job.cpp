@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include "common/files/feature_file.h"
+#include "common/files/shared_pictures.h"
 #include "common/files/stage_output.h"
 #include "common/process/error.h"
 #include "common/process/liveness.h"
@@ -28,17 +28,6 @@ FinetuneResult FromFile(const AdapterData& data, const std::string& seal) {
   result.tuned_on = data.tuned_on;
   result.sha256 = seal;
   return result;
-}
-
-// Of the pictures at `rows` of the cache; empty when it has none.
-std::vector<std::string> HashesOf(const std::filesystem::path& cache,
-                                  const std::vector<std::int64_t>& rows) {
-  std::vector<std::string> hashes;
-  const H5Reader file(cache, Seal::kCheckedBefore);
-  if (!file.Has(kImageHashes)) return hashes;
-  const std::vector<std::string> all = file.Texts(kImageHashes);
-  for (const std::int64_t row : rows) hashes.push_back(all.at(static_cast<std::size_t>(row)));
-  return hashes;
 }
 
 }  // namespace
@@ -71,7 +60,7 @@ FinetuneResult RunFinetune(const FinetuneConfig& config, const Compute& compute,
     EnterStage("finetune: write");
     Agree(comm, [&] {
       if (!comm.is_root()) return;
-      data.image_sha256 = HashesOf(config.cache, data.cache_row);
+      data.image_sha256 = PictureHashes(config.cache, data.cache_row);
       WriteAdapterFile(config.out, data);
       store.Remove();
     });

@@ -1,4 +1,4 @@
-// The epochs of a training: order of samples, rate, selection, savings.
+// Tip-Adapter-F's training.
 #pragma once
 
 #include "finetune/finetune_plan.h"

@@ -19,6 +19,8 @@ FewShotInputs LoadInputs(const std::filesystem::path& text_path, FeatureSet from
   FewShotInputs inputs;
   inputs.classes = from.classes;
   inputs.cache_name = from.path.string();
+  inputs.cache_model.logit_scale = static_cast<float>(text.logit_scale);
+  inputs.text_norm = text.text_norm;
   inputs.cache_model.width = from.width;
   inputs.cache_model.classes = static_cast<std::int64_t>(from.classes.size());
   inputs.cache_model.text = TextRowsFor(text, from, allowed, inputs.oddities);

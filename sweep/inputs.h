@@ -21,6 +21,7 @@ struct FewShotInputs {
   std::vector<std::vector<std::int64_t>> rows_by_class;  // of the cache, file order
   std::vector<std::string> paths;                        // [K] of the cache's images
   std::string cache_name;
+  double text_norm = 0;         // of the text file
   Provenance made_from;         // identities of cache and text
   std::vector<MadeFile> files;  // that met so far
   Oddities oddities;

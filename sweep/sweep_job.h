@@ -15,6 +15,7 @@
 #include "common/files/provenance.h"
 #include "common/files/tuned_on.h"
 #include "sweep/engine/grid_engine.h"
+#include "sweep/few_shot_plan.h"
 
 namespace clipsweep {
 
@@ -35,14 +36,6 @@ struct SweepGrid {
 };
 // Throws UsageError, InputError naming the option.
 SweepGrid ReadGrid(const SweepSettings& settings);
-
-// The images that choose alpha and beta.
-struct TuneOn {
-  TunedOn kind = TunedOn::kNone;   // kNone: not said
-  std::filesystem::path features;  // of kVal
-};
-// A feature file, "split" or "test"; "" for what was not said.
-TuneOn ParseTuneOn(const std::string& text);
 
 struct SweepConfig : SweepSettings {
   std::filesystem::path cache, features, text, out;

@@ -22,84 +22,22 @@ namespace clipsweep {
 namespace {
 
 constexpr double kMostCounts = 5e7;  // 800 MB of top-1 and top-5
-constexpr std::int64_t kMostHeldOut = 4;
-constexpr std::uint64_t kSplitStream = 0x73706c69;
-
-// Takes images out of the cache's classes to tune on; they are keys of no subset. Returns their
-// rows and fills tune.labels.
-std::vector<std::int64_t> HoldOutForTuning(const SweepConfig& config, FewShotInputs& inputs,
-                                           Queries& tune) {
-  const std::int64_t shots = config.shots.empty()
-                                 ? kMostHeldOut
-                                 : *std::max_element(config.shots.begin(), config.shots.end());
-  std::vector<std::int64_t> held_out;
-  for (std::size_t c = 0; c < inputs.rows_by_class.size(); ++c) {
-    std::vector<std::int64_t>& rows = inputs.rows_by_class[c];
-    const auto held =
-        static_cast<std::size_t>(HeldOutOfClass(static_cast<std::int64_t>(rows.size()), shots));
-    if (held == 0) {
-      throw InputError(fmt::format(
-          "{}: class '{}' has one image, too few for --tune-on split; give a feature file",
-          inputs.cache_name, Printable(inputs.classes[c])));
-    }
-    std::vector<std::int64_t> order = rows;
-    Random(config.split_seed, kSplitStream, c).Shuffle(order);
-    order.resize(held);
-    std::erase_if(rows, [&](std::int64_t row) {
-      return std::find(order.begin(), order.end(), row) != order.end();
-    });
-    held_out.insert(held_out.end(), order.begin(), order.end());
-  }
-  std::sort(held_out.begin(), held_out.end());
-  for (const std::int64_t row : held_out) {
-    tune.labels.push_back(inputs.cache_model.key_labels[static_cast<std::size_t>(row)]);
-  }
-  return held_out;
-}
-
-void ReadTuning(const SweepConfig& config, SweepPlan& plan) {
-  if (config.tune.kind == TunedOn::kNone) {
-    throw UsageError(
-        "--tune-on: give a feature file of validation images, or 'split' to hold out some of the "
-        "cache; 'test' reproduces published practice and is labelled so");
-  }
-  plan.tuned_on = config.tune.kind;
-  if (config.tune.kind != TunedOn::kVal) {
-    const bool on_test = config.tune.kind == TunedOn::kTest;
-    plan.made_from["tune_sha256"] = plan.made_from[on_test ? "features_sha256" : "cache_sha256"];
-    if (on_test) return;
-    plan.made_from["split_seed"] = std::to_string(config.split_seed);
-    plan.held_out = HoldOutForTuning(config, plan.inputs, plan.tune);
-    return;
-  }
-  plan.tune_file.emplace(config.tune.features);
-  const FeatureSet& tune = plan.tune_file->about();
-  plan.made_from["tune_sha256"] = tune.content_sha256;
-  const bool may_overlap = config.allowed.overlap;
-  if (tune.content_sha256 == plan.made_from["cache_sha256"] && !may_overlap) {
-    throw InputError(
-        fmt::format("{}: --tune-on holds the cache's own images, which are their own nearest "
-                    "keys; give others, or --tune-on split",
-                    config.tune.features.string()));
-  }
-  if (tune.content_sha256 == plan.made_from["features_sha256"]) {
-    if (may_overlap) {
-      plan.tuned_on = TunedOn::kTest;  // whatever it was given as
-      plan.tune_file.reset();
-      return;
-    }
-    throw InputError(fmt::format(
-        "{}: --tune-on holds the same images as --features; give other images, or --tune-on test",
-        config.tune.features.string()));
-  }
-  NoteClasses(plan.inputs, tune, "tune_classes_sha256", plan.made_from);
-  plan.tune = LoadQueries(plan.inputs, tune, "val");
-}
 
 std::int64_t Most(const ClassRows& rows_by_class) {
   std::size_t most = 0;
   for (const auto& rows : rows_by_class) most = std::max(most, rows.size());
   return static_cast<std::int64_t>(most);
+}
+
+QuerySources QueriesOf(const SweepConfig& config) {
+  if (config.tune.kind == TunedOn::kNone) {
+    throw UsageError(
+        "--tune-on: give a feature file of validation images, or 'split' to hold out some of the "
+        "cache; 'test' reproduces published practice and is labelled so");
+  }
+  const std::int64_t shots =
+      config.shots.empty() ? 0 : *std::max_element(config.shots.begin(), config.shots.end());
+  return {config.features, config.tune, config.split_seed, shots, config.allowed};
 }
 
 void ReadSubsets(const SweepConfig& config, SweepPlan& plan) {
@@ -177,18 +115,6 @@ TaskPlan PlanTasks(const SweepPlan& plan) {
   return out;
 }
 
-// Test and tuning images.
-void ReadQueries(const SweepConfig& config, SweepPlan& plan) {
-  plan.test_file.emplace(config.features);
-  const FeatureSet& test = plan.test_file->about();
-  plan.made_from.insert(plan.inputs.made_from.begin(), plan.inputs.made_from.end());
-  plan.made_from["features_sha256"] = test.content_sha256;
-  NoteClasses(plan.inputs, test, "features_classes_sha256", plan.made_from);
-  plan.test = LoadQueries(plan.inputs, test, "features");
-  ReadTuning(config, plan);
-  RequireTogether(plan.inputs, config.allowed, plan.made_from);
-}
-
 // Trained keys: one subset, which is all of them.
 void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
   if (!config.shots.empty() || !config.subset_files.empty() ||
@@ -200,7 +126,7 @@ void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
   AdapterInputs adapter = LoadAdapterInputs(config.adapter, config.text, config.allowed);
   plan.inputs = std::move(adapter.inputs);
   plan.zero_shot_text = std::move(adapter.zero_shot_text);
-  ReadQueries(config, plan);
+  ReadQueries(QueriesOf(config), plan);
   plan.keys_saw_test = adapter.tuned_on == TunedOn::kTest ||
                        adapter.chosen_on.contains(plan.made_from["features_sha256"]);
   plan.seeds = {adapter.subset_seed};
@@ -217,13 +143,6 @@ void PlanWithAdapter(const SweepConfig& config, SweepPlan& plan) {
 }
 
 }  // namespace
-
-TuneOn ParseTuneOn(const std::string& text) {
-  if (text.empty()) return {};
-  if (text == "test") return {TunedOn::kTest, {}};
-  if (text == "split") return {TunedOn::kSplit, {}};
-  return {TunedOn::kVal, text};
-}
 
 SweepGrid ReadGrid(const SweepSettings& settings) {
   const bool official = settings.grid == "official";
@@ -252,10 +171,6 @@ SweepGrid ReadGrid(const SweepSettings& settings) {
           settings.beta};
 }
 
-std::int64_t HeldOutOfClass(std::int64_t images, std::int64_t shots) {
-  return std::min({shots, kMostHeldOut, images / 2});
-}
-
 SweepPlan MakeSweepPlan(const SweepConfig& config) {
   SweepPlan plan;
   const SweepGrid grid = ReadGrid(config);
@@ -273,7 +188,7 @@ SweepPlan MakeSweepPlan(const SweepConfig& config) {
   }
   plan.cache_file.emplace(config.cache);
   plan.inputs = LoadInputs(config.text, plan.cache_file->about(), "cache", config.allowed);
-  ReadQueries(config, plan);
+  ReadQueries(QueriesOf(config), plan);
   ReadSubsets(config, plan);
   CheckShotsAndSize(config, plan);
   plan.tasks = PlanTasks(plan);
@@ -289,8 +204,7 @@ void LoadSweepFeatures(SweepPlan& plan, Partition partition, int rank, int size)
                                 : ClassRange{0, cache_model.classes};
     LoadKeys(*plan.cache_file, used, held, plan.held_out, cache_model, plan.tune);
   }
-  if (plan.tune_file) LoadFeatures(*plan.tune_file, plan.tune);
-  LoadFeatures(*plan.test_file, plan.test);
+  LoadQueryFeatures(plan);
 }
 
 }  // namespace clipsweep

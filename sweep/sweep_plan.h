@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sweep/inputs.h"
+#include "sweep/few_shot_plan.h"
 #include "sweep/sweep_job.h"
 
 namespace clipsweep {
@@ -22,10 +22,7 @@ struct TaskPlan {
   std::map<std::pair<std::int64_t, std::size_t>, std::pair<std::size_t, std::size_t>> place;
 };
 
-struct SweepPlan {
-  FewShotInputs inputs;  // rows_by_class without the images held out for tuning
-  Queries tune, test;
-  TunedOn tuned_on = TunedOn::kVal;
+struct SweepPlan : FewShotPlan {
   Axis alpha, beta;
   std::int64_t most_keys = 0;       // of the largest class: this many shots are all keys
   std::vector<std::int64_t> shots;  // as asked
@@ -33,18 +30,12 @@ struct SweepPlan {
   std::vector<ClassRows> orders;    // a seed: rows of each class in adding order
   bool whole_is_shared = true;      // all keys are the same for every seed
   TaskPlan tasks;
-  Provenance made_from;
   // With an adapter that has learned its text: the untrained one. Else empty.
   std::vector<float> zero_shot_text;
   bool keys_saw_test = false;  // an adapter's keys, alpha, beta or epoch were chosen on --features
-  // The files whose features are still to be read, and the rows of the cache held out for tuning.
-  std::optional<FeatureReader> cache_file, tune_file, test_file;
-  std::vector<std::int64_t> held_out;
 
   // What the numbers on test are to be called.
   TunedOn Label() const { return keys_saw_test ? TunedOn::kTest : tuned_on; }
-  // The images that choose alpha and beta.
-  const Queries& tuning() const { return tuned_on == TunedOn::kTest ? test : tune; }
   // Whether a subset is the same whatever the seed.
   bool SameForAllSeeds(std::int64_t of_shots) const {
     return whole_is_shared && of_shots >= most_keys;
@@ -56,8 +47,5 @@ SweepPlan MakeSweepPlan(const SweepConfig& config);
 
 // Reads the features: of the cache's, what rank `rank` of `size` needs. Throws InputError.
 void LoadSweepFeatures(SweepPlan& plan, Partition partition, int rank, int size);
-
-// Per class, how many images --tune-on split holds out: min(shots, 4), at most half of them.
-std::int64_t HeldOutOfClass(std::int64_t images, std::int64_t shots);
 
 }  // namespace clipsweep

@@ -9,6 +9,11 @@
 #include "common/process/error.h"
 
 namespace clipsweep {
+namespace {
+
+constexpr double kUsualLogitScale = 100;  // of OpenAI's models; files do not say it
+
+}  // namespace
 
 void WriteHistory(H5Writer& file, const std::vector<EpochRecord>& history) {
   const auto epochs = static_cast<hsize_t>(history.size());
@@ -41,6 +46,7 @@ void WriteAdapterFile(const std::filesystem::path& path, const AdapterData& data
   WriteHeader(file, kAdapterFormat, data.made_from);
   file.Attribute("alpha", data.alpha);
   file.Attribute("beta", data.beta);
+  if (data.logit_scale != kUsualLogitScale) file.Attribute("logit_scale", data.logit_scale);
   file.Attribute("selected_epoch", data.selected_epoch);
   WriteTunedOn(file, data.tuned_on);
   file.Attribute("select_samples", data.select_samples);
@@ -65,6 +71,7 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
   AdapterData data;
   data.alpha = file.DoubleAttribute("alpha");
   data.beta = file.DoubleAttribute("beta");
+  if (file.HasAttribute("logit_scale")) data.logit_scale = file.DoubleAttribute("logit_scale");
   data.selected_epoch = file.IntAttribute("selected_epoch");
   data.tuned_on = ReadTunedOn(file);
   data.select_samples = file.IntAttribute("select_samples");
@@ -111,8 +118,9 @@ AdapterData ReadAdapterFile(const std::filesystem::path& path) {
       !fits(data.before_top1, data.before_top5, data.test_samples)) {
     file.Fail(fmt::format("its counts do not fit its {} test samples", data.test_samples));
   }
-  if (!std::isfinite(data.alpha) || !std::isfinite(data.beta)) {
-    file.Fail("alpha or beta is not finite");
+  if (!std::isfinite(data.alpha) || !std::isfinite(data.beta) ||
+      !(data.logit_scale > 0 && std::isfinite(data.logit_scale))) {
+    file.Fail("alpha, beta or logit_scale is not a number that it can be");
   }
   data.history = ReadHistory(file);
   if (data.history.empty()) file.Fail("has no epochs; train again");

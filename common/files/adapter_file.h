@@ -30,6 +30,7 @@ struct AdapterData {
   std::vector<float> text;                // [C, D] unit rows, or as learned
   std::vector<std::string> classes;       // [C]
   double alpha = 0, beta = 0;
+  double logit_scale = 100;         // of the text's logits
   std::int64_t selected_epoch = 0;  // 1-based; keys are those after this epoch
   TunedOn tuned_on = TunedOn::kNone;
   std::vector<EpochRecord> history;  // [epochs]

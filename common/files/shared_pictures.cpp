@@ -61,7 +61,7 @@ std::vector<std::pair<std::size_t, std::size_t>> Matches(const std::vector<Id>& 
 PictureSet::PictureSet(std::string role, std::filesystem::path path)
     : role_(std::move(role)), path_(std::move(path)) {
   const H5Reader file(path_, Seal::kCheckedBefore);
-  is_adapter_ = FormatOf(file) == kAdapterFormat;
+  is_adapter_ = FormatOf(file) != kFeatureFormat;
   if (file.Has("paths")) paths_ = file.Texts("paths");
   if (!file.Has(kImageHashes)) return;
   for (const std::string& hash : file.Texts(kImageHashes)) hashes_.push_back(IdOf(hash));
@@ -91,6 +91,16 @@ const std::vector<Id>& PictureSet::rows() const {
 
 std::string PictureSet::NameOf(std::size_t picture) const {
   return picture < paths_.size() ? Printable(paths_[picture]) : fmt::format("key {}", picture);
+}
+
+std::vector<std::string> PictureHashes(const std::filesystem::path& path,
+                                       const std::vector<std::int64_t>& rows) {
+  std::vector<std::string> hashes;
+  const H5Reader file(path, Seal::kCheckedBefore);
+  if (!file.Has(kImageHashes)) return hashes;
+  const std::vector<std::string> all = file.Texts(kImageHashes);
+  for (const std::int64_t row : rows) hashes.push_back(all.at(static_cast<std::size_t>(row)));
+  return hashes;
 }
 
 Oddities RequireDisjoint(const std::vector<PictureSet>& sets, const Allowed& allowed) {

@@ -16,8 +16,8 @@ namespace clipsweep {
 // picture is known by its row of features instead.
 class PictureSet {
  public:
-  // `path`: a feature file or a trained adapter, whose seal was checked before. `role`: "cache",
-  // "features", ..
+  // `path`: a feature file, an adapter or a classifier, whose seal was checked before. `role`:
+  // "cache", "features", ..
   PictureSet(std::string role, std::filesystem::path path);
 
   using Id = std::array<std::uint64_t, 2>;
@@ -38,6 +38,11 @@ class PictureSet {
   std::vector<Id> hashes_;
   mutable std::vector<Id> rows_;
 };
+
+// SHA-256 of the pictures at `rows` of a feature file that was checked before; empty when it has
+// none.
+std::vector<std::string> PictureHashes(const std::filesystem::path& path,
+                                       const std::vector<std::int64_t>& rows);
 
 // Throws InputError naming two of the pictures that are in two of the sets, unless
 // `allowed.overlap`; then the answer says how many there are.

@@ -14,6 +14,8 @@
 namespace clipsweep {
 namespace {
 
+constexpr double kMostLogitScale = 1e6;
+
 // Row of the text by folder, else by a name that one class alone has. Names are equal when their
 // normal forms C are.
 class RowsByName {
@@ -95,6 +97,8 @@ void WriteTextFile(const std::filesystem::path& path, const TextSet& set) {
   file.Write("classes", set.classes);
   file.Write("classnames", set.classnames);
   file.Write("templates", set.templates);
+  if (set.logit_scale != TextSet().logit_scale) file.Attribute("logit_scale", set.logit_scale);
+  if (set.text_norm > 0) file.Attribute("text_norm", set.text_norm);
   file.Commit();
 }
 
@@ -113,6 +117,12 @@ TextSet ReadTextFile(const std::filesystem::path& path) {
   set.classnames = file.Texts("classnames");
   set.templates = file.Texts("templates");
   set.made_from = ReadProvenance(file);
+  if (file.HasAttribute("logit_scale")) set.logit_scale = file.DoubleAttribute("logit_scale");
+  if (file.HasAttribute("text_norm")) set.text_norm = file.DoubleAttribute("text_norm");
+  if (!(set.logit_scale > 0 && set.logit_scale <= kMostLogitScale && set.text_norm >= 0 &&
+        std::isfinite(set.text_norm))) {
+    file.Fail("'logit_scale' or 'text_norm' is not a number that it can be; make it again");
+  }
   if (set.classes.size() != shape[0] || set.classnames.size() != shape[0]) {
     file.Fail(fmt::format("{} rows of text but {} classes and {} class names", shape[0],
                           set.classes.size(), set.classnames.size()));

@@ -22,6 +22,9 @@ struct TextSet {
       classes;  // [C], folder names ("" columns never: equals classnames if none)
   std::vector<std::string> classnames;  // [C], as put into the templates
   std::vector<std::string> templates;   // [T], with {} where the name goes
+  // CLIP's exp(logit_scale), 100 where the file does not say, and the mean length of the rows
+  // before they were made unit, 0 where it does not: some trainings start there.
+  double logit_scale = 100, text_norm = 0;
   Provenance made_from;
   std::string seal;  // identity of the file
   std::filesystem::path path;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "common/compute/tensors.h"
@@ -290,6 +291,16 @@ at::Tensor Checkpoint::Take(const std::string& name) const {
                     path_.string(), name));
   }
   return tensor;
+}
+
+double Checkpoint::LogitScale() const {
+  if (!weights_->Has("logit_scale")) return 100;
+  const double scale = std::exp(weights_->Load("logit_scale").view({-1})[0].item<double>());
+  if (!(scale > 1e-6 && scale < 1e6)) {
+    throw InputError(fmt::format("{}: 'logit_scale' is {:g} after exp, no scale of logits",
+                                 path_.string(), scale));
+  }
+  return std::stod(fmt::format("{:.4g}", scale));
 }
 
 }  // namespace clipsweep

@@ -54,6 +54,11 @@ class Checkpoint {
   // checkpoint with one encoder, for all tensors of the other.
   at::Tensor Take(const std::string& name) const;
 
+  // exp(logit_scale), what cosines are multiplied with, to four digits (OpenAI's weights say
+  // 99.99998 or 100.003 for 100); 100 where the checkpoint does not say. Throws InputError for
+  // a value that no model has.
+  double LogitScale() const;
+
  private:
   ModelConfig ReadConfig(const OpenedWeights& opened, const CheckpointOptions& options);
   void RefuseOthers(const Weights& file) const;

@@ -27,8 +27,7 @@ at::Tensor EncodePrompts(const ClipText& encoder, const Tokenizer& tokenizer, st
   for (std::int64_t row = 0; row < padded; row += kBatch) {
     parts.push_back(encoder.Encode(tokens.narrow(0, row, kBatch)).to(at::kCPU, at::kFloat));
   }
-  const at::Tensor features = at::cat(parts).narrow(0, 0, count);
-  return features / features.norm(2, {-1}, /*keepdim=*/true);
+  return at::cat(parts).narrow(0, 0, count);
 }
 
 }  // namespace clipsweep

@@ -11,8 +11,8 @@
 
 namespace clipsweep {
 
-// Unit rows [P, D] float32 on the CPU. A prompt longer than `context` tokens is cut, with a
-// warning. A prompt's row does not depend on the others' number.
+// Rows [P, D] float32 on the CPU, as the encoder gives them. A prompt longer than `context` tokens
+// is cut, with a warning. A prompt's row does not depend on the others' number.
 at::Tensor EncodePrompts(const ClipText& encoder, const Tokenizer& tokenizer, std::int64_t context,
                          const std::vector<std::string>& prompts);
 

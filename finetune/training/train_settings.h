@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "finetune/training/class_block.h"
+#include "finetune/training/key_block.h"
 
 namespace clipsweep {
 

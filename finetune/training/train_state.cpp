@@ -17,28 +17,42 @@ std::string DatasetName(std::int64_t block, const std::string& name) {
   return fmt::format("block{:02}_{}", block, name);
 }
 
+void ReadTensor(const H5Reader& file, const std::string& name, at::Tensor tensor) {
+  const auto fill = [&](const auto& values, at::ScalarType type) {
+    if (static_cast<std::int64_t>(values.size()) != tensor.numel()) {
+      file.Fail(fmt::format("'{}' has another size; --fresh starts over", name));
+    }
+    using Value = typename std::decay_t<decltype(values)>::value_type;
+    tensor.copy_(at::from_blob(const_cast<Value*>(values.data()), tensor.sizes(), type));
+  };
+  if (tensor.scalar_type() == at::kDouble) {
+    fill(file.Doubles(name), at::kDouble);
+  } else {
+    fill(file.Floats(name), at::kFloat);
+  }
+}
+
+void WriteTensor(H5Writer& file, const std::string& name, const at::Tensor& tensor) {
+  const at::Tensor here = tensor.cpu().contiguous();
+  const auto count = static_cast<std::size_t>(here.numel());
+  if (here.scalar_type() == at::kDouble) {
+    file.Write(
+        name, {count},
+        std::vector<double>(here.const_data_ptr<double>(), here.const_data_ptr<double>() + count));
+  } else {
+    file.Write(name, {count}, std::span(here.const_data_ptr<float>(), count));
+  }
+}
+
 void WritePart(const std::filesystem::path& path, const Provenance& made_from, Trainer& trainer) {
   H5Writer file(path);
   WriteHeader(file, kTrainPartFormat, made_from);
   for (const auto& [number, block] : trainer.OwnBlocks()) {
     for (const auto& [name, tensor] : block->State()) {
-      const at::Tensor here = tensor.cpu().contiguous();
-      const auto count = static_cast<std::size_t>(here.numel());
-      file.Write(DatasetName(number, name), {count},
-                 std::span(here.const_data_ptr<float>(), count));
+      WriteTensor(file, DatasetName(number, name), tensor);
     }
   }
   file.Commit();
-}
-
-void ReadBlock(const H5Reader& file, std::int64_t number, ClassBlock& block) {
-  for (auto& [name, tensor] : block.State()) {
-    const std::vector<float> values = file.Floats(DatasetName(number, name));
-    if (static_cast<std::int64_t>(values.size()) != tensor.numel()) {
-      file.Fail(fmt::format("block {} has another size; --fresh starts over", number));
-    }
-    tensor.copy_(at::from_blob(const_cast<float*>(values.data()), tensor.sizes(), at::kFloat));
-  }
 }
 
 // What state.h5 holds, in the order it is written in.
@@ -47,42 +61,30 @@ std::vector<std::int64_t> Integers(const TrainState& state, std::int64_t steps) 
           state.best.top5, state.before.top1, state.before.top5, steps};
 }
 
-std::vector<double> Numbers(const TrainState& state, const Trainer::Scalars& scalars) {
-  return {state.loss_sum,
-          scalars.alpha.value,
-          scalars.alpha.first_moment,
-          scalars.alpha.second_moment,
-          scalars.beta.value,
-          scalars.beta.first_moment,
-          scalars.beta.second_moment,
-          scalars.best_alpha,
-          scalars.best_beta};
-}
-
 void WriteState(const std::filesystem::path& path, const Provenance& made_from,
-                const TrainState& state, const Trainer::Scalars& scalars,
-                const std::string& generation, std::int64_t parts) {
+                const TrainState& state, Trainer& trainer, const std::string& generation,
+                std::int64_t parts) {
   H5Writer file(path);
   WriteHeader(file, kTrainStateFormat, made_from);
   file.Attribute("generation", generation);
   file.Attribute("parts", parts);
-  const auto integers = Integers(state, scalars.steps);
-  const auto numbers = Numbers(state, scalars);
+  const auto integers = Integers(state, trainer.steps());
   file.Write("integers", {integers.size()}, integers);
-  file.Write("numbers", {numbers.size()}, numbers);
+  file.Attribute("loss_sum", state.loss_sum);
+  for (const auto& [name, tensor] : trainer.shared().State()) {
+    WriteTensor(file, "shared_" + name, tensor);
+  }
   WriteHistory(file, state.history);
   file.Commit();
 }
 
 struct StateFile {
   std::string generation;
-  std::int64_t parts = 0;
+  std::int64_t parts = 0, steps = 0;
   TrainState state;
-  Trainer::Scalars scalars;
 };
 
-StateFile ReadState(const std::filesystem::path& path, const Provenance& made_from) {
-  const H5Reader file(path, Seal::kOfAPart);
+StateFile ReadState(const H5Reader& file, const Provenance& made_from) {
   CheckHeader(file, kTrainStateFormat);
   if (const auto difference = Difference(ReadProvenance(file), made_from); !difference.empty()) {
     file.Fail(fmt::format("is of another training ({}); --fresh removes it", difference));
@@ -91,8 +93,7 @@ StateFile ReadState(const std::filesystem::path& path, const Provenance& made_fr
   out.generation = file.TextAttribute("generation");
   out.parts = file.IntAttribute("parts");
   const auto integers = file.Int64s("integers");
-  const auto numbers = file.Doubles("numbers");
-  if (integers.size() != Integers({}, 0).size() || numbers.size() != Numbers({}, {}).size()) {
+  if (integers.size() != Integers({}, 0).size() || !file.HasAttribute("loss_sum")) {
     file.Fail("is of another version; --fresh starts over");
   }
   TrainState& s = out.state;
@@ -101,13 +102,9 @@ StateFile ReadState(const std::filesystem::path& path, const Provenance& made_fr
   s.best_epoch = integers[2];
   s.best = {integers[3], integers[4]};
   s.before = {integers[5], integers[6]};
-  s.loss_sum = numbers[0];
+  out.steps = integers[7];
+  s.loss_sum = file.DoubleAttribute("loss_sum");
   s.history = ReadHistory(file);
-  out.scalars = {integers[7],
-                 {numbers[1], numbers[2], numbers[3]},
-                 {numbers[4], numbers[5], numbers[6]},
-                 numbers[7],
-                 numbers[8]};
   return out;
 }
 
@@ -154,9 +151,13 @@ std::optional<TrainState> StateStore::Load(Trainer& trainer) {
   if (!has_state_) return std::nullopt;
   StateFile saved;
   Agree(comm_, [&] {
-    saved = ReadState(folder_ / "state.h5", made_from_);
-    trainer.SetScalars(saved.scalars);
-    if (saved.state.best_epoch > 0) trainer.KeepBest();  // makes room for the best keys
+    const H5Reader state_file(folder_ / "state.h5", Seal::kOfAPart);
+    saved = ReadState(state_file, made_from_);
+    trainer.set_steps(saved.steps);
+    if (saved.state.best_epoch >= 0) trainer.KeepBest();  // makes room for the best
+    for (auto& [name, tensor] : trainer.shared().State()) {
+      ReadTensor(state_file, "shared_" + name, tensor);
+    }
     auto blocks = trainer.OwnBlocks();
     for (std::int64_t rank = 0; rank < saved.parts && !blocks.empty(); ++rank) {
       const H5Reader file(PartPath(saved.generation, rank), Seal::kOfAPart);
@@ -164,7 +165,7 @@ std::optional<TrainState> StateStore::Load(Trainer& trainer) {
       std::erase_if(blocks, [&](const auto& own) {
         const auto state = own.second->State();
         if (!state.empty() && !file.Has(DatasetName(own.first, state.front().first))) return false;
-        ReadBlock(file, own.first, *own.second);
+        for (auto& [name, tensor] : state) ReadTensor(file, DatasetName(own.first, name), tensor);
         return true;
       });
     }
@@ -172,7 +173,6 @@ std::optional<TrainState> StateStore::Load(Trainer& trainer) {
       throw InputError(fmt::format("{}: lacks block {}; --fresh starts over", folder_.string(),
                                    blocks.front().first));
     }
-    trainer.SetScalars(saved.scalars);  // KeepBest has set the best point
   });
   LogInfo("resume: epoch {} step {} of {}", saved.state.epoch, saved.state.step, folder_.string());
   return saved.state;
@@ -185,8 +185,7 @@ void StateStore::Save(const TrainState& state, Trainer& trainer) {
   Agree(comm_, [&] { WritePart(PartPath(generation, comm_.rank()), made_from_, trainer); });
   Agree(comm_, [&] {
     if (!comm_.is_root()) return;
-    WriteState(folder_ / "state.h5", made_from_, state, trainer.scalars(), generation,
-               comm_.size());
+    WriteState(folder_ / "state.h5", made_from_, state, trainer, generation, comm_.size());
     std::set<std::filesystem::path> needed{folder_ / "state.h5"};
     for (int rank = 0; rank < comm_.size(); ++rank) needed.insert(PartPath(generation, rank));
     for (const auto& path : folder_.Files()) {

@@ -21,12 +21,12 @@ namespace clipsweep {
 inline constexpr const char* kTrainStateFormat = "clipsweep-train-state";
 inline constexpr const char* kTrainPartFormat = "clipsweep-train-part";
 
-// Where a run stands; with the trainer's own state this is all it needs to go on.
+// Where a training stands; with the trainer's own state this is all it needs to go on.
 struct TrainState {
   std::int64_t epoch = 1, step = 0;  // the next: epochs from 1, steps of an epoch from 0
   double loss_sum = 0;               // of this epoch's steps so far
   std::vector<EpochRecord> history;  // of finished epochs
-  std::int64_t best_epoch = 0;       // on the selection set; 0 without one
+  std::int64_t best_epoch = -1;      // on the selection set; 0: before the first; -1: none yet
   TopCounts best, before;            // there; of the untrained keys on test
 };
 

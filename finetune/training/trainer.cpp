@@ -12,8 +12,6 @@ namespace clipsweep {
 namespace {
 
 constexpr std::int64_t kEvaluateRows = 256;
-constexpr std::int64_t kMostTextLogits = 64 << 20;  // of all ranks together: 256 MB
-constexpr double kLeastBeta = 1e-3;                 // learning never makes the kernel flat for good
 constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 at::Tensor HostTensor(const float* data, std::int64_t rows, std::int64_t width) {
@@ -22,78 +20,37 @@ at::Tensor HostTensor(const float* data, std::int64_t rows, std::int64_t width) 
 
 }  // namespace
 
-std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes) {
-  const std::int64_t blocks = std::min(classes, kMaxClassBlocks);
+std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes, std::int64_t least) {
+  const std::int64_t blocks =
+      std::clamp<std::int64_t>(classes / least, 1, std::min(classes, kMaxClassBlocks));
   std::vector<std::int64_t> bounds;
   for (std::int64_t b = 0; b <= blocks; ++b) bounds.push_back(classes * b / blocks);
   return bounds;
 }
 
-Trainer::Trainer(const CacheModel& cache_model,
-                 const std::vector<std::vector<std::int64_t>>& rows_by_class, double alpha,
-                 double beta, const Compute& compute, Comm& comm, Learn learn)
-    : cache_model_(cache_model),
-      rows_by_class_(rows_by_class),
+Trainer::Trainer(std::int64_t classes, std::vector<std::int32_t> labels, const Compute& compute,
+                 Comm& comm, std::int64_t least_classes)
+    : classes_(classes),
+      labels_(std::move(labels)),
       compute_(compute),
       comm_(comm),
       pool_(compute.on_gpu() ? 1 : compute.workers, WorkerPool::Signals::kIgnore),
-      bounds_(ClassBlockBounds(cache_model.classes)),
-      learn_(learn),
-      alpha_{alpha},
-      beta_{beta},
-      best_alpha_(alpha),
-      best_beta_(beta) {
-  const at::Device device(compute.device);
-  const std::int64_t d = cache_model.width;
-  for (std::size_t c = 0; c < rows_by_class_.size(); ++c) {
-    slots_ = std::max(slots_, static_cast<std::int64_t>(rows_by_class_[c].size()));
-    for (const std::int64_t row : rows_by_class_[c]) {
-      train_rows_.push_back(row);
-      train_labels_.push_back(static_cast<std::int32_t>(c));
-    }
-  }
-  SetSamples(cache_model.keys);
-  for (const std::int64_t b : ItemsOfRank(static_cast<std::int64_t>(bounds_.size()) - 1, comm)) {
+      bounds_(ClassBlockBounds(classes, least_classes)) {}
+
+void Trainer::MakeBlocks(const at::Tensor& samples, const MakeBlock& make,
+                         std::shared_ptr<SharedPart> shared) {
+  shared_ = shared != nullptr ? std::move(shared) : std::make_shared<SharedPart>();
+  for (const std::int64_t b : ItemsOfRank(block_count(), comm_)) {
     const std::int64_t first = bounds_[static_cast<std::size_t>(b)];
-    const std::int64_t count = bounds_[static_cast<std::size_t>(b) + 1] - first;
-    at::Tensor keys = at::zeros({count, slots_, d}), weight = at::zeros({count, slots_});
-    for (std::int64_t c = 0; c < count; ++c) {
-      const auto& rows = rows_by_class_[static_cast<std::size_t>(first + c)];
-      for (std::size_t s = 0; s < rows.size(); ++s) {
-        const auto slot = static_cast<std::int64_t>(s);
-        std::copy_n(cache_model.keys.data() + rows[s] * d, d,
-                    keys.mutable_data_ptr<float>() + (c * slots_ + slot) * d);
-        weight.mutable_data_ptr<float>()[c * slots_ + slot] = 1.0f;
-      }
-    }
-    const at::Tensor text = HostTensor(cache_model.text.data() + first * d, count, d).clone();
-    blocks_.emplace_back(keys.to(device), weight.to(device), text.to(device), first, alpha, beta,
-                         learn);
+    blocks_.push_back(make(first, bounds_[static_cast<std::size_t>(b) + 1] - first));
   }
-  if (!learn.text && samples() * cache_model.classes <= kMostTextLogits) KeepTextLogits();
+  SetSamples(samples);
 }
 
-void Trainer::SetSamples(const std::vector<float>& rows) {
-  const std::int64_t d = cache_model_.width;
-  at::Tensor features = at::empty({samples(), d});
-  for (std::int64_t i = 0; i < samples(); ++i) {
-    const std::int64_t row = train_rows_[static_cast<std::size_t>(i)];
-    std::copy_n(rows.data() + row * d, d, features.mutable_data_ptr<float>() + i * d);
-  }
-  features_ = features.to(at::Device(compute_.device));
-  text_logits_.clear();
-}
-
-void Trainer::KeepTextLogits() {
-  text_logits_.resize(blocks_.size());
+void Trainer::SetSamples(const at::Tensor& samples) {
+  features_ = samples.to(at::Device(compute_.device));
   pool_.Run(owned(), [&](std::int64_t b, int) {
-    const ClassBlock& block = blocks_[static_cast<std::size_t>(b)];
-    std::vector<at::Tensor> parts;
-    for (std::int64_t first = 0; first < samples(); first += kEvaluateRows) {
-      const std::int64_t count = std::min(kEvaluateRows, samples() - first);
-      parts.push_back(block.TextLogits(features_.narrow(0, first, count)));
-    }
-    text_logits_[static_cast<std::size_t>(b)] = at::cat(parts);
+    blocks_[static_cast<std::size_t>(b)]->SetSamples(features_);
   });
 }
 
@@ -102,15 +59,20 @@ std::int64_t Trainer::most_owned() const {
   return (count + comm_.size() - 1) / comm_.size();
 }
 
-double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, double lr) {
+double Trainer::Step(const std::vector<std::int64_t>& batch, const Optimizer& optimizer,
+                     double lr) {
   const auto size = static_cast<std::int64_t>(batch.size());
   at::Tensor labels = at::empty({size}, at::kLong);
   for (std::int64_t i = 0; i < size; ++i) {
     labels.mutable_data_ptr<std::int64_t>()[i] =
-        train_labels_[static_cast<std::size_t>(batch[static_cast<std::size_t>(i)])];
+        labels_[static_cast<std::size_t>(batch[static_cast<std::size_t>(i)])];
   }
-  const at::Tensor rows = at::tensor(batch, at::kLong).to(features_.device());
-  const at::Tensor f = features_.index_select(0, rows);
+  Batch samples{at::tensor(batch, at::kLong).to(features_.device()), {}};
+  const at::Tensor stored = features_.index_select(0, samples.numbers);
+  samples.features = stored;
+  if (shared_->transforms()) {  // on one thread
+    pool_.Run(1, [&](std::int64_t, int) { samples.features = shared_->Transform(stored); });
+  }
 
   // What this rank tells the others: per block the maximum and sum of exponentials, then the
   // label's logit where it owns the label. [2 * most_owned + 1, B]; then whether it shall stop.
@@ -122,11 +84,8 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
   std::vector<at::Tensor> logits(static_cast<std::size_t>(owned()));
   float* label_logits = mine.data() + (lines - 1) * size;
   pool_.Run(owned(), [&](std::int64_t b, int) {
-    ClassBlock& block = blocks_[static_cast<std::size_t>(b)];
-    const at::Tensor z =
-        text_logits_.empty()
-            ? block.Forward(f)
-            : block.Forward(f, text_logits_[static_cast<std::size_t>(b)].index_select(0, rows));
+    TrainedBlock& block = *blocks_[static_cast<std::size_t>(b)];
+    const at::Tensor z = block.Forward(samples);
     logits[static_cast<std::size_t>(b)] = z;
     const at::Tensor most = z.amax(1, /*keepdim=*/true);
     const at::Tensor sum = at::exp(z - most).sum(1).cpu(), most_cpu = most.cpu();
@@ -169,70 +128,54 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const AdamW& adam, 
   }
   if (!std::isfinite(loss)) return loss;
 
-  AdamW numbered = adam;
+  Optimizer numbered = optimizer;
   numbered.step = ++steps_;
-  std::vector<std::array<double, 2>> parts(static_cast<std::size_t>(owned()));
-  const at::Tensor log_sum_there = log_sum.to(f.device()), labels_there = labels.to(f.device());
+  std::vector<std::vector<float>> parts(static_cast<std::size_t>(owned()));
+  const at::Tensor log_sum_there = log_sum.to(features_.device()),
+                   labels_there = labels.to(features_.device());
   pool_.Run(owned(), [&](std::int64_t b, int) {
     const auto at = static_cast<std::size_t>(b);
-    const at::Tensor lead = blocks_[at].Lead(logits[at], log_sum_there, labels_there);
-    parts[at] = blocks_[at].Backward(f, lead, numbered, lr);
+    TrainedBlock& block = *blocks_[at];
+    const at::Tensor lead = LeadOf(logits[at], block.first_class(), log_sum_there, labels_there);
+    parts[at] = block.Backward(samples, lead, numbered, lr);
   });
-  if (learn_.scalars()) StepScalars(parts, numbered, lr);
+  StepShared(parts, stored, numbered, lr);
   return loss;
 }
 
-void Trainer::StepScalars(const std::vector<std::array<double, 2>>& parts, const AdamW& adam,
-                          double lr) {
-  std::vector<float> mine(static_cast<std::size_t>(2 * most_owned()), 0.0f);
+void Trainer::StepShared(const std::vector<std::vector<float>>& parts, const at::Tensor& features,
+                         const Optimizer& optimizer, double lr) {
+  const std::int64_t size = shared_->GradientSize(features.size(0));
+  if (size == 0) return;
+  std::vector<float> mine(static_cast<std::size_t>(size * most_owned()), 0.0f);
   for (std::size_t b = 0; b < parts.size(); ++b) {
-    mine[2 * b] = static_cast<float>(parts[b][0]);
-    mine[2 * b + 1] = static_cast<float>(parts[b][1]);
+    std::copy(parts[b].begin(), parts[b].end(),
+              mine.begin() + static_cast<std::ptrdiff_t>(b) * size);
   }
   std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
   comm_.AllGather(mine, all);
-  std::array<double, 2> sum{};
+  std::vector<double> sum(static_cast<std::size_t>(size), 0.0);
   for (std::int64_t b = 0; b < block_count(); ++b) {
-    const auto at =
-        static_cast<std::size_t>(2 * (b % comm_.size() * most_owned() + b / comm_.size()));
-    sum[0] += all[at];
-    sum[1] += all[at + 1];
+    const float* part = all.data() + (b % comm_.size() * most_owned() + b / comm_.size()) * size;
+    for (std::int64_t i = 0; i < size; ++i) sum[static_cast<std::size_t>(i)] += part[i];
   }
-  if (learn_.alpha) alpha_.Step(sum[0], adam, lr);
-  if (learn_.beta) beta_.Step(sum[1], adam, lr);
-  alpha_.value = std::max(alpha_.value, 0.0);
-  beta_.value = std::max(beta_.value, kLeastBeta);
-  for (ClassBlock& block : blocks_) block.SetPoint(alpha_.value, beta_.value);
+  pool_.Run(1, [&](std::int64_t, int) { shared_->Step(features, sum, optimizer, lr); });
 }
 
 void Trainer::KeepBest() {
-  best_alpha_ = alpha_.value;
-  best_beta_ = beta_.value;
-  for (ClassBlock& block : blocks_) block.KeepBest();
+  for (const auto& block : blocks_) block->KeepBest();
+  shared_->KeepBest();
 }
 
 void Trainer::TakeBest() {
-  alpha_.value = best_alpha_;
-  beta_.value = best_beta_;
-  for (ClassBlock& block : blocks_) {
-    block.TakeBest();
-    block.SetPoint(best_alpha_, best_beta_);
-  }
+  for (const auto& block : blocks_) block->TakeBest();
+  shared_->TakeBest();
 }
 
-void Trainer::SetScalars(const Scalars& scalars) {
-  steps_ = scalars.steps;
-  alpha_ = scalars.alpha;
-  beta_ = scalars.beta;
-  best_alpha_ = scalars.best_alpha;
-  best_beta_ = scalars.best_beta;
-  for (ClassBlock& block : blocks_) block.SetPoint(alpha_.value, beta_.value);
-}
-
-std::vector<std::pair<std::int64_t, ClassBlock*>> Trainer::OwnBlocks() {
-  std::vector<std::pair<std::int64_t, ClassBlock*>> own;
+std::vector<std::pair<std::int64_t, TrainedBlock*>> Trainer::OwnBlocks() {
+  std::vector<std::pair<std::int64_t, TrainedBlock*>> own;
   for (std::int64_t b = 0; b < owned(); ++b) {
-    own.emplace_back(comm_.rank() + b * comm_.size(), &blocks_[static_cast<std::size_t>(b)]);
+    own.emplace_back(comm_.rank() + b * comm_.size(), blocks_[static_cast<std::size_t>(b)].get());
   }
   return own;
 }
@@ -242,16 +185,26 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
   const std::int64_t chunks = (count + kEvaluateRows - 1) / kEvaluateRows;
   std::vector<at::Tensor> logits(static_cast<std::size_t>(owned() * chunks));
   std::vector<float> label_logits(static_cast<std::size_t>(count), kNone);
-  const auto item_block = [&](std::int64_t item) -> const ClassBlock& {
-    return blocks_[static_cast<std::size_t>(item / chunks)];
+  const auto item_block = [&](std::int64_t item) -> const TrainedBlock& {
+    return *blocks_[static_cast<std::size_t>(item / chunks)];
   };
+  const auto rows_of = [&](std::int64_t chunk) {
+    return std::min(kEvaluateRows, count - chunk * kEvaluateRows);
+  };
+  const auto features_of = [&](std::int64_t chunk) {
+    const float* first = queries.features.data() + chunk * kEvaluateRows * width();
+    return HostTensor(first, rows_of(chunk), width()).to(features_.device());
+  };
+  std::vector<at::Tensor> transformed(shared_->transforms() ? static_cast<std::size_t>(chunks) : 0);
+  pool_.Run(static_cast<std::int64_t>(transformed.size()), [&](std::int64_t chunk, int) {
+    transformed[static_cast<std::size_t>(chunk)] = shared_->Transform(features_of(chunk));
+  });
   pool_.Run(owned() * chunks, [&](std::int64_t item, int) {
-    const ClassBlock& block = item_block(item);
-    const std::int64_t first = item % chunks * kEvaluateRows;
-    const std::int64_t rows = std::min(kEvaluateRows, count - first);
+    const TrainedBlock& block = item_block(item);
+    const std::int64_t chunk = item % chunks, first = chunk * kEvaluateRows, rows = rows_of(chunk);
     const at::Tensor f =
-        HostTensor(queries.features.data() + first * cache_model_.width, rows, cache_model_.width);
-    const at::Tensor z = block.Logits(f.to(features_.device())).cpu();
+        transformed.empty() ? features_of(chunk) : transformed[static_cast<std::size_t>(chunk)];
+    const at::Tensor z = block.Logits(f).cpu();
     logits[static_cast<std::size_t>(item)] = z;
     for (std::int64_t i = 0; i < rows; ++i) {
       const std::int64_t c =
@@ -267,7 +220,7 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
   // One more value than samples: the last counts blocks of logits that are not all finite.
   std::vector<std::int64_t> beaten_by(static_cast<std::size_t>(count) + 1, 0);
   for (std::int64_t item = 0; item < owned() * chunks; ++item) {
-    const ClassBlock& block = item_block(item);
+    const TrainedBlock& block = item_block(item);
     const at::Tensor& z = logits[static_cast<std::size_t>(item)];
     const std::int64_t first = item % chunks * kEvaluateRows;
     beaten_by.back() += at::isfinite(z).all().item<bool>() ? 0 : 1;
@@ -284,7 +237,7 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
   Agree(comm_, [&] {
     if (beaten_by.back() > 0) {
       throw InputError(
-          "finetune: the trained keys give values that are not finite; lower --lr or --beta");
+          "training: what is learned gives values that are not finite; lower lr or beta");
     }
   });
   beaten_by.pop_back();
@@ -294,6 +247,43 @@ TopCounts Trainer::Evaluate(const Queries& queries) {
     counts.top5 += beaten < 5 ? 1 : 0;
   }
   return counts;
+}
+
+void Trainer::GatherBlocks(const std::function<at::Tensor(const TrainedBlock&)>& of,
+                           std::int64_t most_rows, std::int64_t width,
+                           const std::function<void(std::size_t block, const float* rows)>& use) {
+  const std::int64_t values = most_rows * width;
+  std::vector<float> mine(static_cast<std::size_t>(values));
+  std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
+  // One round a block of each rank, so that no rank holds more than size() padded blocks at a time.
+  for (std::int64_t round = 0; round < most_owned(); ++round) {
+    if (round < owned()) {
+      const at::Tensor block = of(*blocks_[static_cast<std::size_t>(round)]).cpu().contiguous();
+      std::copy_n(block.const_data_ptr<float>(), block.numel(), mine.begin());
+    }
+    comm_.AllGather(mine, all);
+    for (std::int64_t rank = 0; rank < comm_.size(); ++rank) {
+      const std::int64_t number = round * comm_.size() + rank;
+      if (number < block_count()) use(static_cast<std::size_t>(number), all.data() + rank * values);
+    }
+  }
+}
+
+at::Tensor Trainer::GatherRows(const std::function<at::Tensor(const TrainedBlock&)>& of,
+                               std::int64_t width) {
+  at::Tensor rows = at::empty({classes_, width});
+  GatherBlocks(of, MostClasses(), width, [&](std::size_t b, const float* data) {
+    std::copy_n(data, (bounds_[b + 1] - bounds_[b]) * width,
+                rows.mutable_data_ptr<float>() + bounds_[b] * width);
+  });
+  return rows;
+}
+
+std::int64_t Trainer::MostClasses() const {
+  std::int64_t most = 0;
+  for (std::size_t b = 1; b < bounds_.size(); ++b)
+    most = std::max(most, bounds_[b] - bounds_[b - 1]);
+  return most;
 }
 
 }  // namespace clipsweep

@@ -1,44 +1,51 @@
-// Class-parallel Tip-Adapter-F. Classes are cut into at most 16 fixed blocks dealt to ranks; the
-// loss needs from other ranks only each block's maximum and sum of exponentials per sample, which
-// every rank combines in block order. So gradients and optimiser state stay local and the trained
-// keys are the same for any number of ranks and threads.
+// The class-parallel trainer of every method that trains. Classes are cut into at most 16 fixed
+// blocks dealt to ranks; the loss needs from other ranks only each block's maximum and sum of
+// exponentials per sample, which every rank combines in block order. So gradients and optimiser
+// state stay local and what is trained is the same for any number of ranks and threads.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "common/comm/comm.h"
 #include "common/compute/device.h"
 #include "common/compute/workers.h"
-#include "finetune/training/class_block.h"
-#include "sweep/engine/grid_engine.h"
+#include "finetune/training/trained_block.h"
+#include "sweep/math/cache_model.h"
 
 namespace clipsweep {
 
 inline constexpr std::int64_t kMaxClassBlocks = 16;
 
-// Block b of `count` holds classes [bounds[b], bounds[b + 1]).
-std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes);
+// Block b of `count` holds classes [bounds[b], bounds[b + 1]); at least `least` classes each where
+// there are so many.
+std::vector<std::int64_t> ClassBlockBounds(std::int64_t classes, std::int64_t least = 1);
 
 class Trainer {
  public:
-  // rows_by_class: rows of cache_model.keys that start as keys and are trained on.
-  Trainer(const CacheModel& cache_model,
-          const std::vector<std::vector<std::int64_t>>& rows_by_class, double alpha, double beta,
-          const Compute& compute, Comm& comm, Learn learn = {});
+  // labels [n]: classes of the samples. `least_classes`: of a block.
+  Trainer(std::int64_t classes, std::vector<std::int32_t> labels, const Compute& compute,
+          Comm& comm, std::int64_t least_classes = 1);
+  virtual ~Trainer() = default;
 
-  std::int64_t samples() const { return static_cast<std::int64_t>(train_rows_.size()); }
+  // Makes this rank's blocks, then gives them the samples [n, D]. The shared part may be none.
+  using MakeBlock =
+      std::function<std::unique_ptr<TrainedBlock>(std::int64_t first, std::int64_t count)>;
+  void MakeBlocks(const at::Tensor& samples, const MakeBlock& make,
+                  std::shared_ptr<SharedPart> shared = nullptr);
 
-  // From now on the samples are these rows of the cache, [rows, D] unit rows, instead of the keys
-  // themselves: a view of the images.
-  void SetSamples(const std::vector<float>& rows);
+  std::int64_t samples() const { return static_cast<std::int64_t>(labels_.size()); }
+  std::int64_t width() const { return features_.size(1); }
 
-  // One AdamW step on the given samples (numbers in [0, samples())); returns the sum of their
-  // losses, the same on every rank. When it is not finite nothing has been changed.
-  double Step(const std::vector<std::int64_t>& batch, const AdamW& adam, double lr);
+  // From now on the samples are these rows [n, D] instead: another view of the images.
+  void SetSamples(const at::Tensor& samples);
+
+  // One step on the given samples (numbers in [0, samples())); returns the sum of their losses, the
+  // same on every rank. When it is not finite nothing has been changed.
+  double Step(const std::vector<std::int64_t>& batch, const Optimizer& optimizer, double lr);
   // Whether a signal had reached some rank by the last step; the same on every rank. Steps and
   // evaluations are always finished.
   bool interrupted() const { return interrupted_; }
@@ -46,62 +53,49 @@ class Trainer {
   // Throws AgreedError (bad input) when a logit is not finite: the training has diverged.
   TopCounts Evaluate(const Queries& queries);
 
-  // Keeps the present keys, text, alpha and beta as the best; takes them back.
+  // Keeps what is learned now as the best; takes it back.
   void KeepBest();
   void TakeBest();
 
-  // [K, D] in class order, padding left out; [C, D]. On every rank.
-  std::vector<float> GatherKeys();
-  std::vector<float> GatherText();
-  double alpha() const { return alpha_.value; }
-  double beta() const { return beta_.value; }
-
   // What a run that was stopped must know to go on. Numbers of the blocks are of all ranks.
-  struct Scalars {
-    std::int64_t steps = 0;  // taken so far
-    ScalarParameter alpha, beta;
-    double best_alpha = 0, best_beta = 0;
-  };
-  Scalars scalars() const { return {steps_, alpha_, beta_, best_alpha_, best_beta_}; }
-  void SetScalars(const Scalars& scalars);
+  std::int64_t steps() const { return steps_; }  // taken so far
+  void set_steps(std::int64_t steps) { steps_ = steps; }
   std::int64_t block_count() const { return static_cast<std::int64_t>(bounds_.size()) - 1; }
   // Of this rank: (number, block).
-  std::vector<std::pair<std::int64_t, ClassBlock*>> OwnBlocks();
+  std::vector<std::pair<std::int64_t, TrainedBlock*>> OwnBlocks();
+  SharedPart& shared() { return *shared_; }
 
-  // Row of cache_model.keys that each key of GatherKeys started from, and its class.
-  const std::vector<std::int64_t>& key_rows() const { return train_rows_; }
-  const std::vector<std::int32_t>& key_classes() const { return train_labels_; }
+  // Of every block `of` gives [rows, width] floats of this rank's, at most `most_rows`; calls
+  // use(block, data) in block order. Collective.
+  void GatherBlocks(const std::function<at::Tensor(const TrainedBlock&)>& of,
+                    std::int64_t most_rows, std::int64_t width,
+                    const std::function<void(std::size_t block, const float* rows)>& use);
+  // [C, width]: a row a class, in class order. On every rank.
+  at::Tensor GatherRows(const std::function<at::Tensor(const TrainedBlock&)>& of,
+                        std::int64_t width);
+
+ protected:
+  const std::vector<std::int64_t>& bounds() const { return bounds_; }
+  std::int64_t MostClasses() const;  // of the largest block
 
  private:
   std::int64_t owned() const { return static_cast<std::int64_t>(blocks_.size()); }
   // Slots of the gathered statistics: every rank sends as many as the one with most blocks.
   std::int64_t most_owned() const;
-  std::int64_t MostClasses() const;  // of the largest block
-  // 100 f W^T of the training samples, which training the keys does not change.
-  void KeepTextLogits();
-  // Adds up the blocks' parts in block order and takes alpha's and beta's step.
-  void StepScalars(const std::vector<std::array<double, 2>>& parts, const AdamW& adam, double lr);
-  // Of every block `rows` x D floats, which `of` gives of this rank's; in block order, padded rows
-  // and all. Calls use(block, data).
-  void GatherBlocks(const std::function<at::Tensor(const ClassBlock&)>& of, std::int64_t most_rows,
-                    const std::function<void(std::size_t block, const float* rows)>& use);
+  // Adds up the blocks' parts in block order and lets the shared part take its step.
+  void StepShared(const std::vector<std::vector<float>>& parts, const at::Tensor& features,
+                  const Optimizer& optimizer, double lr);
 
-  const CacheModel& cache_model_;
-  std::vector<std::vector<std::int64_t>> rows_by_class_;
+  std::int64_t classes_;
+  std::vector<std::int32_t> labels_;
   Compute compute_;
   Comm& comm_;
   WorkerPool pool_;
   std::vector<std::int64_t> bounds_;
-  std::int64_t slots_ = 0;
-  std::vector<std::int64_t> train_rows_;
-  std::vector<std::int32_t> train_labels_;
-  at::Tensor features_;                  // [samples, D] on the device
-  std::vector<at::Tensor> text_logits_;  // [samples, c] of each block, or empty
-  std::vector<ClassBlock> blocks_;       // those of this rank: numbers rank, rank + size, ..
-  Learn learn_;
+  at::Tensor features_;                                // [n, D] on the device
+  std::vector<std::unique_ptr<TrainedBlock>> blocks_;  // of this rank: rank, rank + size, ..
+  std::shared_ptr<SharedPart> shared_;
   std::int64_t steps_ = 0;
-  ScalarParameter alpha_, beta_;
-  double best_alpha_, best_beta_;
   bool interrupted_ = false;
 };
 

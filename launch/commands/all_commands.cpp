@@ -6,9 +6,9 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
   for (const auto make :
        {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
-        MakeFinetuneCommand, MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand,
-        MakeReportCommand, MakeNightlyCommand, MakeVerifyCommand, MakeInspectCommand,
-        MakeTokenizeCommand}) {
+        MakeFinetuneCommand, MakeMethodsCommand, MakeFitCommand, MakeEvaluateCommand,
+        MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand, MakeReportCommand,
+        MakeNightlyCommand, MakeVerifyCommand, MakeInspectCommand, MakeTokenizeCommand}) {
     commands.push_back(make());
   }
   return commands;

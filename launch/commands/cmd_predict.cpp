@@ -8,7 +8,7 @@
 #include "common/process/progress.h"
 #include "extract/extract_job.h"
 #include "extract/pipeline/picture_files.h"
-#include "finetune/methods/adapter_classifier.h"
+#include "finetune/methods/classifier.h"
 #include "launch/commands/all_commands.h"
 #include "launch/options/path_options.h"
 #include "launch/pages/markup.h"
@@ -79,7 +79,7 @@ class PredictCommand final : public Command {
 
  private:
   void Open(const Compute& compute) {
-    adapter_ = ReadAdapterFile(adapter_path_);
+    adapter_ = ReadClassifier(adapter_path_);
     const auto checkpoint = OpenCheckpoint(model_);
     config_ = checkpoint->config();
     const Provenance making = MakingOf(*checkpoint, model_);
@@ -99,14 +99,14 @@ class PredictCommand final : public Command {
   }
 
   void Classify(const std::vector<ShardRange>& mine, const Compute& compute, const Comm& comm) {
-    const AdapterClassifier classifier(adapter_);
+    const std::unique_ptr<Classifier> classifier = MakeClassifier(adapter_path_, adapter_);
     std::int64_t all = 0;
     for (const ShardRange& range : mine) all += range.count;
     Progress progress("predict", "images", all, comm.is_root());
     image_warnings_ = EncodePictures(
         *encoder_, config_, paths_, mine, on_bad_ == "skip", model_.decode, compute,
         [&](const ShardRange& range, const at::Tensor& features, const auto& reasons) {
-          const auto rows = classifier.Classify(features, top_);
+          const auto rows = TopClasses(classifier->Logits(features), top_);
           for (std::size_t i = 0; i < rows.size(); ++i) {
             const auto at = static_cast<std::size_t>(range.first) + i;
             reasons_[at] = reasons[i];
@@ -175,7 +175,7 @@ class PredictCommand final : public Command {
   Allowed allowed_;
   Oddities oddities_;
 
-  AdapterData adapter_;
+  ClassifierData adapter_;
   ModelConfig config_;
   std::unique_ptr<ImageEncoder> encoder_;
   FoundPictures found_;

@@ -8,6 +8,7 @@
 
 #include "common/disk/plain_file.h"
 #include "common/files/adapter_file.h"
+#include "common/files/classifier_file.h"
 #include "common/files/feature_file.h"
 #include "common/files/prediction_file.h"
 #include "common/files/text_file.h"
@@ -16,6 +17,7 @@
 #include "common/process/log.h"
 #include "extract/pipeline/picture_content.h"
 #include "extract/pipeline/shard_store.h"
+#include "finetune/methods/classifier.h"
 #include "finetune/training/train_state.h"
 #include "launch/experiment/results.h"
 #include "launch/nightly/history_file.h"
@@ -58,6 +60,8 @@ const std::map<std::string, std::function<void(const fs::path&)>>& Readers() {
       {kTextFormat, [](const fs::path& path) { ReadTextFile(path); }},
       {kSweepFormat, [](const fs::path& path) { ReadSweepData(path); }},
       {kAdapterFormat, [](const fs::path& path) { ReadAdapterFile(path); }},
+      {kClassifierFormat,
+       [](const fs::path& path) { MakeClassifier(path, ReadClassifierFile(path)); }},
       {kPredictionFormat, [](const fs::path& path) { ReadPredictionFile(path); }},
       {kShardFormat, VerifyPart},
       {kPartFormat, VerifyPart},

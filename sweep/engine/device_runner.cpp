@@ -41,7 +41,7 @@ class DeviceRunner final : public ItemRunner {
         ToDevice(queries.features.data() + first * width, at::kFloat, {count, width});
     const at::Tensor labels = ToDevice(queries.labels.data() + first, at::kInt, {count});
     const at::Tensor affinity = at::mm(f, keys_.t());
-    const at::Tensor z = at::mm(f, text_.t()).mul_(kLogitScale);
+    const at::Tensor z = at::mm(f, text_.t()).mul_(work_.cache_model().logit_scale);
     for (Task& task : tasks_) {
       GridKernelArgs args = task.args;
       const std::int64_t runs = (args.betas + kRunBetas - 1) / kRunBetas;

@@ -53,7 +53,7 @@ GridWork::GridWork(const CacheModel& cache_model, const Queries& queries,
     : cache_model_(cache_model),
       queries_(queries),
       tasks_(tasks),
-      most_z_(kLogitScale * LongestRow(cache_model.text, cache_model.width)),
+      most_z_(cache_model.logit_scale * LongestRow(cache_model.text, cache_model.width)),
       keys_(cache_model, tasks),
       held_(held) {
   if (product.has_value()) screen_.emplace(cache_model, keys_, held, *product);

@@ -80,6 +80,7 @@ void RangeCounter::ScreenTexts(const SampleRange& range, const LeftRows& left) {
     const std::int64_t some = std::min(kProductSamples, range.count - first);
     const at::Tensor product = Multiply(left, first, some, work_.screen().text()).to(at::kFloat);
     const float* values = product.const_data_ptr<float>();
+    const float scale = work_.cache_model().logit_scale;
     for (std::int64_t i = first; i < first + some; ++i, values += lanes) {
       const ProductBound bound = BoundOf(left, i, work_.screen().text());
       const double own = DotError(work_.cache_model().width) * work_.screen().text().longest *
@@ -89,10 +90,10 @@ void RangeCounter::ScreenTexts(const SampleRange& range, const LeftRows& left) {
       float* z = text_z_.data() + i * lanes;
       float most = 0;
       for (std::int64_t c = 0; c < classes; ++c) {
-        z[c] = kLogitScale * (values[c] + std::abs(values[c]) * relative + absolute);
+        z[c] = scale * (values[c] + std::abs(values[c]) * relative + absolute);
         most = std::max(most, std::abs(values[c]));
       }
-      z_slack_[static_cast<std::size_t>(i)] = 2.002f * kLogitScale * (most * relative + absolute);
+      z_slack_[static_cast<std::size_t>(i)] = 2.002f * scale * (most * relative + absolute);
     }
   }
 }

@@ -45,7 +45,8 @@ void RivalRows::Compute(const std::vector<Rival>& rivals) {
     DotProducts(features, rows, cache_model_.width, values_.data() + start_[begin]);
     for (auto at = first; at < last; ++at) {
       const auto i = static_cast<std::size_t>(order_[static_cast<std::size_t>(at)]);
-      z_[i] = kLogitScale * values_[static_cast<std::size_t>(start_[i] + SizeOf(c) - 1)];
+      z_[i] =
+          cache_model_.logit_scale * values_[static_cast<std::size_t>(start_[i] + SizeOf(c) - 1)];
     }
   }
 }

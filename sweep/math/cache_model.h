@@ -27,6 +27,9 @@ struct CacheModel {
   std::vector<std::int32_t> key_labels;  // [K], of all rows of the cache
   // Where each row's key stands in `keys`, -1 for rows that are not here. Empty: all are, in order.
   std::vector<std::int64_t> key_position;
+  // CLIP's exp(logit_scale): z = logit_scale f . w. The official code writes 100, which is what
+  // OpenAI's models have.
+  float logit_scale = 100.0f;
   double longest_key = 1;  // trained keys are not of unit length
   // --partition classes: those whose keys are here; not used otherwise.
   ClassRange held_classes;

@@ -8,9 +8,6 @@
 
 namespace clipsweep {
 
-// CLIP's exp(logit_scale) as the official code writes it.
-inline constexpr float kLogitScale = 100.0f;
-
 // Whether some task uses a row of the cache as a key: [K].
 std::vector<bool> UsedRows(const CacheModel& cache_model, const std::vector<GridTask>& tasks);
 

@@ -17,7 +17,7 @@ double Dot(const float* a, const float* b, std::int64_t width) {
 std::vector<double> ReferenceZ(const CacheModel& cache_model, const float* feature) {
   std::vector<double> z;
   for (std::int64_t c = 0; c < cache_model.classes; ++c) {
-    z.push_back(100.0 *
+    z.push_back(cache_model.logit_scale *
                 Dot(feature, cache_model.text.data() + c * cache_model.width, cache_model.width));
   }
   return z;

@@ -4,7 +4,7 @@
 // An image has the feature f, of unit length. Class c has the text row w_c and keys k, of which a
 // subset of `shots` keeps the first so many. Its logit at alpha and beta is
 //
-//     logit_c = z_c + alpha S_c,   z_c = 100 f . w_c,   S_c = sum_k exp(-beta (1 - f . k)).
+//     logit_c = z_c + alpha S_c,   z_c = s f . w_c,   S_c = sum_k exp(-beta (1 - f . k)).
 //
 // Neither text rows nor keys need be of unit length: trained ones are not.
 //

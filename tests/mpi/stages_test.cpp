@@ -8,7 +8,7 @@
 
 #include "common/comm/work_queue.h"
 #include "common/process/error.h"
-#include "finetune/training/trainer.h"
+#include "finetune/training/key_trainer.h"
 #include "sweep/engine/grid_engine.h"
 #include "sweep/engine/zero_shot.h"
 #include "tests/mpi/world.h"
@@ -162,8 +162,8 @@ TEST(Stages, TrainedKeysAreThoseOfOneProcess) {
   const auto small = MakeSmallProblem(37, 3, 300, 24, /*uneven=*/true);
   SelfComm self;
   Comm& world = World();
-  Trainer alone(small.cache_model, small.rows_by_class, 1.5, 5.0, {"cpu", 1}, self);
-  Trainer together(small.cache_model, small.rows_by_class, 1.5, 5.0, {"cpu", 2}, world);
+  KeyTrainer alone(small.cache_model, small.rows_by_class, 1.5, 5.0, {"cpu", 1}, self);
+  KeyTrainer together(small.cache_model, small.rows_by_class, 1.5, 5.0, {"cpu", 2}, world);
   for (int step = 0; step < 12; ++step) {
     std::vector<std::int64_t> batch;
     for (std::int64_t i = step; i < alone.samples(); i += 3) batch.push_back(i);
@@ -180,7 +180,7 @@ TEST(Stages, TrainedKeysAreThoseOfOneProcess) {
 TEST(Stages, AStepCommunicatesLittle) {
   const auto small = MakeSmallProblem(1000, 1, 1, 8);
   Comm& world = World();
-  Trainer trainer(small.cache_model, small.rows_by_class, 1.0, 5.0, {"cpu", 1}, world);
+  KeyTrainer trainer(small.cache_model, small.rows_by_class, 1.0, 5.0, {"cpu", 1}, world);
   std::vector<std::int64_t> batch;
   for (std::int64_t i = 0; i < 256; ++i) batch.push_back(i * 3);
   const std::int64_t before = world.bytes_sent();

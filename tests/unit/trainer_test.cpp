@@ -1,6 +1,6 @@
 // Gradient by hand against LibTorch's autograd, AdamW against its definition, evaluation against
 // the engine.
-#include "finetune/training/trainer.h"
+#include "finetune/training/key_trainer.h"
 
 #include <gtest/gtest.h>
 
@@ -41,12 +41,13 @@ at::Tensor ReferenceLogits(const SmallBlock& b, const at::Tensor& keys, double a
   return 100.0 * at::matmul(b.f, b.text.t()) + alpha * kernel.sum(-1);
 }
 
-TEST(ClassBlock, GradientEqualsAutograd) {
+TEST(KeyBlock, GradientEqualsAutograd) {
   const SmallBlock b = MakeBlock();
-  ClassBlock block(b.keys, b.weight, b.text, 0, 1.3, 5.5);
-  const auto logits = block.Forward(b.f);
+  const KeyPoint point(1.3, 5.5, {});
+  KeyBlock block(b.keys, b.weight, b.text, 0, point);
+  const auto logits = block.Forward({{}, b.f});
   const auto gradient =
-      block.KeyGradient(b.f, block.Lead(logits, at::logsumexp(logits, {1}), b.labels));
+      block.KeyGradient(b.f, LeadOf(logits, 0, at::logsumexp(logits, {1}), b.labels));
   const auto keys = b.keys.to(at::kDouble).requires_grad_(true);
   SmallBlock wide = b;
   wide.f = b.f.to(at::kDouble);
@@ -61,19 +62,20 @@ TEST(ClassBlock, GradientEqualsAutograd) {
   EXPECT_EQ(gradient[11].abs().sum().item<float>(), 0.0f);  // the padded key
 }
 
-TEST(ClassBlock, StepIsAdamW) {
+TEST(KeyBlock, StepIsAdamW) {
   const SmallBlock b = MakeBlock();
-  ClassBlock block(b.keys, b.weight, b.text, 0, 1.3, 5.5);
-  AdamW adam;
+  const KeyPoint point(1.3, 5.5, {});
+  KeyBlock block(b.keys, b.weight, b.text, 0, point);
+  Optimizer adam;
   auto keys = b.keys.reshape({24, 16}).to(at::kDouble).clone();
   auto m = at::zeros_like(keys), v = at::zeros_like(keys);
   for (int step = 1; step <= 10; ++step) {
     const double lr = 1e-3 / step;
-    const auto logits = block.Forward(b.f);
-    const auto lead = block.Lead(logits, at::logsumexp(logits, {1}), b.labels);
+    const auto logits = block.Forward({{}, b.f});
+    const auto lead = LeadOf(logits, 0, at::logsumexp(logits, {1}), b.labels);
     const auto g = block.KeyGradient(b.f, lead).to(at::kDouble);
     adam.step = step;
-    block.Backward(b.f, lead, adam, lr);
+    block.Backward({{}, b.f}, lead, adam, lr);
     // Loshchilov and Hutter 2019, as torch.optim.AdamW orders it.
     keys = keys * (1 - lr * adam.weight_decay);
     m = adam.beta1 * m + (1 - adam.beta1) * g;
@@ -92,7 +94,7 @@ class TrainerKeys : public ::testing::TestWithParam<bool> {};
 TEST_P(TrainerKeys, UntrainedEvaluationEqualsTheEngineAndTrainingHelps) {
   const auto small = MakeSmallProblem(21, 4, 400, 24, /*uneven=*/GetParam());
   SelfComm comm;
-  Trainer trainer(small.cache_model, small.rows_by_class, 2.0, 4.0, {"cpu", 2}, comm);
+  KeyTrainer trainer(small.cache_model, small.rows_by_class, 2.0, 4.0, {"cpu", 2}, comm);
   const TopCounts before = trainer.Evaluate(small.queries);
   const TopCounts want = testing::ReferenceCounts(small, small.rows_by_class, 2.0, 4.0);
   EXPECT_EQ(before.top1, want.top1);
@@ -114,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(KeysPerClass, TrainerKeys, ::testing::Bool());
 TEST(Trainer, LossIsTheMeanCrossEntropy) {
   const auto small = MakeSmallProblem(18, 3, 10, 24);
   SelfComm comm;
-  Trainer trainer(small.cache_model, small.rows_by_class, 1.0, 5.5, {"cpu", 1}, comm);
+  KeyTrainer trainer(small.cache_model, small.rows_by_class, 1.0, 5.5, {"cpu", 1}, comm);
   auto own = small;
   own.queries.features = small.cache_model.keys;
   own.queries.labels = small.cache_model.key_labels;
