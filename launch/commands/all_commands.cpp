@@ -7,8 +7,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   for (const auto make :
        {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
         MakeFinetuneCommand, MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand,
-        MakeReportCommand, MakeNightlyCommand, MakeVerifyCommand, MakeInspectCommand,
-        MakeTokenizeCommand}) {
+        MakeReportCommand, MakeNightlyCommand, MakeImportCommand, MakeExportCommand,
+        MakeVerifyCommand, MakeInspectCommand, MakeTokenizeCommand}) {
     commands.push_back(make());
   }
   return commands;
