@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "common/data/class_names.h"
@@ -67,7 +66,7 @@ std::vector<std::int64_t> ReadClassIndex(const ArrayFile& file) {
   std::vector<std::int64_t> index = ToWholes(array, where);
   std::set<std::int64_t> seen;
   for (std::size_t i = 0; i < index.size(); ++i) {
-    const bool usable = index[i] >= 0 && index[i] <= std::numeric_limits<std::int32_t>::max();
+    const bool usable = index[i] >= 0 && index[i] < kMostClasses;
     if (usable && seen.insert(index[i]).second) continue;
     throw InputError(fmt::format("{}: entry {} is {}, which {}; each class stands once", where, i,
                                  index[i], usable ? "stands there before" : "numbers no class"));

@@ -19,6 +19,9 @@ struct ClassChoice {
   Provenance made_from;              // hashes of the files that say so
 };
 
+// More classes than this are a label or a number that is none: each would get a name.
+inline constexpr std::int64_t kMostClasses = 1'000'000;
+
 struct ChoiceFiles {
   std::filesystem::path classnames;   // "": none
   std::filesystem::path classes_of;   // with class_index and, maybe, classname; "": none

@@ -32,13 +32,14 @@ std::int64_t ClassCount(const ReadArrays& read) {
 }
 
 void CheckLabels(const ReadArrays& read, std::int64_t classes) {
+  const std::int64_t most = std::min(classes, kMostClasses);
   for (std::size_t i = 0; i < read.rows.labels.size(); ++i) {
     const std::int64_t label = read.rows.labels[i];
-    if (label >= 0 && label < classes && label < std::numeric_limits<std::int32_t>::max()) continue;
+    if (label >= 0 && label < classes && label < kMostClasses) continue;
     throw InputError(
-        fmt::format("{}: label {} of row {} is not in 0..{}, for {} classes; count "
+        fmt::format("{}: row {} has label {}, which is not in 0..{}, for {} classes; count "
                     "classes from 0",
-                    read.where, label, i, classes - 1, classes));
+                    read.rows.labels_where, i, label, most - 1, most));
   }
   for (const std::int64_t kept : read.choice.index) {
     if (kept < classes) continue;
@@ -73,6 +74,7 @@ FeatureSet ToFeatures(const ImportConfig& config, ReadArrays& read, ImportResult
                            : config.part.empty()         ? "features"
                                                          : config.part;
   FeatureSet set;
+  if (read.choice.index.empty()) set.features.reserve(matrix.values.size());
   set.width = matrix.width;
   set.classes = read.choice.classes;
   for (std::size_t i = 0; i < read.rows.labels.size(); ++i) {

@@ -58,6 +58,7 @@ void NoteLayout(const LabelledArrays& arrays, Layout layout, std::vector<std::st
 
 LabelledRows FromNumbers(const LabelledArrays& arrays, std::vector<std::string>& notes) {
   LabelledRows found;
+  found.labels_where = arrays.labels_where;
   found.labels = ToWholes(arrays.labels, arrays.labels_where);
   const Layout layout = AskOf(arrays, static_cast<std::int64_t>(found.labels.size()));
   NoteLayout(arrays, layout, notes);
@@ -79,6 +80,7 @@ LabelledRows FromMatrixOfLabels(const LabelledArrays& arrays, std::vector<std::s
   const Layout layout = AskOf(arrays, turned ? labels[1] : labels[0]);
   NoteLayout(arrays, layout, notes);
   LabelledRows found;
+  found.labels_where = arrays.labels_where;
   std::vector<std::int64_t> values = ToWholes(arrays.labels, arrays.labels_where);
   if (turned) {
     values = Transposed(values, labels[0], labels[1]);

@@ -42,6 +42,7 @@ struct LabelledRows {
   Matrix matrix;
   std::vector<std::int64_t> labels;  // [rows]
   std::int64_t classes = 0;          // C of one-hot labels, 0 where labels are numbers
+  std::string labels_where;          // their file and array, for errors
 };
 
 struct LabelledArrays {

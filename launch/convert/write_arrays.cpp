@@ -48,6 +48,7 @@ class PiecewiseFile {
   bool committed_ = false;
 };
 
+constexpr std::size_t kZipName = 30;  // where the first entry's name stands, its length at 26
 // How our headers begin, which a checkpoint's does not.
 constexpr std::string_view kOurStart = R"({"__metadata__":{"clipsweep":)";
 
@@ -108,7 +109,10 @@ void WriteSafetensors(const std::filesystem::path& path, const ArraySet& set) {
 
 bool BeginsAsArrays(std::string_view start) {
   if (start.starts_with(kNpyMagic)) return true;
-  if (start.starts_with("PK\x03\x04")) return start.find(".npy") == start.find('.');
+  if (start.starts_with("PK\x03\x04") && start.size() > kZipName) {
+    const auto length = static_cast<std::size_t>(static_cast<unsigned char>(start[26]));
+    return start.substr(kZipName, length).ends_with(".npy");
+  }
   // Of safetensors only our own: another may be a checkpoint.
   constexpr std::size_t kLengthBytes = 8;
   return start.size() > kLengthBytes && start.substr(kLengthBytes).starts_with(kOurStart);
