@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import save_file as save_torch
 
-from conftest import ROOT, run, run_ok
+from conftest import DEMO_MODEL, ROOT, run, run_ok
 
 RNG = np.random.default_rng(3)
 N, D, C = 14, 6, 4
@@ -490,7 +490,8 @@ def test_exports_that_are_refused(demo, study, tmp_path):
     (tmp_path / "shard.npz").write_bytes(zipped(("word/document.xml", b"x")))  # a zip archive of another program
     (tmp_path / "mine.npy").write_text("my notes")
     (tmp_path / "o-labels.npy").write_text("my notes")
-    for name in ("shard.npz", "mine.npy", "o.npy"):
+    (tmp_path / "model.safetensors").write_bytes(DEMO_MODEL.read_bytes())  # a checkpoint is no export of ours
+    for name in ("shard.npz", "mine.npy", "o.npy", "model.safetensors"):
         no("export", source, "--out", tmp_path / name, code=2, says=["is there and is no file of arrays"])
     assert not (tmp_path / "o.npy").exists() and (tmp_path / "mine.npy").read_text() == "my notes"
     no("export", tmp_path / "mine.npy", "--out", tmp_path / "a.npz", code=3, says=["mine.npy"])
