@@ -32,6 +32,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from sealed_file import write_sealed, write_texts  # noqa: E402
 
+UNIT_TOLERANCE = 1e-3  # rows nearer to 1 are taken to be unit already
 LEAST_NORM = 1e-6  # as in common/files/feature_file.h
 OFFICIAL_TEXT = "clip_weights.pt"
 
@@ -85,9 +86,12 @@ def write_features(path, features, labels, classes, source, made_from):
 
 def write_text(path, text, classes, names, made_from):
     text = text.astype(np.float64)
-    text = np.ascontiguousarray(text / np.linalg.norm(text, axis=1, keepdims=True), dtype="<f4")
+    lengths = np.linalg.norm(text, axis=1, keepdims=True)
+    text = np.ascontiguousarray(text / lengths, dtype="<f4")
 
     def fill(file, _):
+        if abs(lengths - 1).max() > UNIT_TOLERANCE:
+            file.attrs["text_norm"] = lengths.mean()
         file.create_dataset("text", data=text, chunks=text.shape, fletcher32=True)
         write_texts(file, "classes", classes)
         write_texts(file, "classnames", names)

@@ -8,7 +8,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
        {MakeExtractCommand, MakeTextCommand, MakeZeroshotCommand, MakeTipCommand, MakeSweepCommand,
         MakeFinetuneCommand, MakeMethodsCommand, MakeFitCommand, MakeEvaluateCommand,
         MakePredictCommand, MakeSimilarityCommand, MakeExperimentCommand, MakeReportCommand,
-        MakeNightlyCommand, MakeVerifyCommand, MakeInspectCommand, MakeTokenizeCommand}) {
+        MakeNightlyCommand, MakeImportCommand, MakeExportCommand, MakeVerifyCommand,
+        MakeInspectCommand, MakeTokenizeCommand}) {
     commands.push_back(make());
   }
   return commands;

@@ -25,6 +25,8 @@ std::unique_ptr<Command> MakeSimilarityCommand();
 std::unique_ptr<Command> MakeExperimentCommand();
 std::unique_ptr<Command> MakeReportCommand();
 std::unique_ptr<Command> MakeNightlyCommand();
+std::unique_ptr<Command> MakeImportCommand();
+std::unique_ptr<Command> MakeExportCommand();
 std::unique_ptr<Command> MakeVerifyCommand();
 std::unique_ptr<Command> MakeInspectCommand();
 std::unique_ptr<Command> MakeTokenizeCommand();

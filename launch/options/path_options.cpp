@@ -90,6 +90,7 @@ std::string FormatAt(const std::string& path) {
 bool MayReplace(const PathUse& use) {
   const std::string start = Beginning(use.path);
   if (start.empty()) return true;
+  if (use.kind.begins != nullptr) return use.kind.begins(start);
   if (use.kind.format.empty()) return start.starts_with(use.kind.start);
   if (!start.starts_with(kSealWord)) return false;
   const std::string format = FormatAt(use.path);

@@ -4,6 +4,7 @@
 
 #include <boost/program_options.hpp>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ struct OutputKind {
   std::string format;  // of a sealed file: its attribute "format"; else "" ..
   std::string start;   // .. and how its text begins
   bool needed = true;  // false: the command warns where it cannot be written
+  // Where one beginning does not suffice: whether the first 256 bytes are of such a file.
+  bool (*begins)(std::string_view start) = nullptr;
 };
 OutputKind SealedOutput(std::string what, std::string format);
 OutputKind JsonOutput();

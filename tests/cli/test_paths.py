@@ -34,6 +34,7 @@ def place(demo, digits, study, tmp_path_factory):
     (folder / "texts.txt").write_text("one\ntwo\n")
     run_ok("finetune", "--cache", folder / "train.h5", "--features", folder / "test.h5", "--text", folder / "text.h5",
            "--alpha", "1", "--beta", "2", "--epochs", "1", "--out", folder / "adapter.h5", "--quiet")
+    run_ok("export", folder / "test.h5", "--out", folder / "arrays.npz", "--quiet")
     return folder
 
 
@@ -53,6 +54,8 @@ def commands(place):
         "similarity": ({**model, "--images": next((place / "pictures").rglob("*.png")), "--texts": place / "texts.txt"},
                        ["--out", "--csv", "--json"]),
         "report": ({"--run": place / "run"}, ["--out", "--json"]),
+        "import": ({"--source": place / "arrays.npz", "--as": "features"}, ["--out", "--json"]),
+        "export": ({"--source": place / "test.h5"}, ["--out", "--json"]),
         "verify": ({"--file": place / "test.h5"}, ["--json"]),
         "inspect": ({"--target": place / "model.safetensors"}, ["--json"]),
         "tokenize": ({"--file": place / "texts.txt"}, ["--json"]),
@@ -66,7 +69,7 @@ def contents(folder):
 
 def words(command, options, more):
     both = {**options, **more}
-    fresh = ["--fresh"] if "--out" in both and command in ("extract", "text", "sweep", "finetune") else []
+    fresh = ["--fresh"] if "--out" in both and command in ("extract", "text", "sweep", "finetune", "import") else []
     return [command, *[str(w) for pair in both.items() for w in pair], *fresh]
 
 
@@ -80,7 +83,7 @@ def others(options):
 
 
 @pytest.mark.parametrize("command", ["extract", "text", "zeroshot", "tip", "sweep", "finetune", "predict", "similarity", "report",
-                                     "verify", "inspect", "tokenize"])
+                                     "import", "export", "verify", "inspect", "tokenize"])
 def test_no_output_takes_the_place_of_an_input(place, tmp_path, command):
     options, outputs = commands(place)[command]
     defaults = {name: tmp_path / f"default{i}" for i, name in enumerate(outputs) if name == "--out"}
@@ -164,7 +167,7 @@ def test_what_is_no_plain_file_is_written_in_place(place, tmp_path, command):
         shutil.rmtree(tmp_path / "a")
 
 
-@pytest.mark.parametrize("command", ["extract", "text", "sweep", "finetune"])
+@pytest.mark.parametrize("command", ["extract", "text", "sweep", "finetune", "import"])
 def test_sealed_files_need_a_place_on_disk(place, tmp_path, command):
     options, _ = commands(place)[command]
     os.mkfifo(tmp_path / "fifo")

@@ -43,6 +43,8 @@ def test_each_command_once(few, tmp_path):
         ("experiment", *study, "--run", tmp_path / "run"),
         ("report", "--run", tmp_path / "run", "--out", tmp_path / "report.html"),
         ("nightly", *study, "--run", tmp_path / "nights", "--history", tmp_path / "history.db"),
+        ("export", at["test"], "--out", tmp_path / "test.npz"),
+        ("import", tmp_path / "test.npz", "--as", "features", "--out", tmp_path / "again.h5"),
         ("verify", tmp_path / "run", *at.values()),
         ("inspect", at["adapter"]),
     ]
