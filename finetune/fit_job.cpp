@@ -1,7 +1,6 @@
 #include "finetune/fit_job.h"
 
 #include <fmt/core.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -12,6 +11,7 @@
 #include "common/process/liveness.h"
 #include "common/process/log.h"
 #include "finetune/methods/all_methods.h"
+#include "finetune/methods/free_memory.h"
 #include "finetune/methods/tuning.h"
 #include "sweep/load_keys.h"
 
@@ -135,12 +135,6 @@ double Median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
-}
-
-std::int64_t PeakMemory() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <unicode/unistr.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <numeric>
 
 #include "common/disk/text_input.h"
 #include "common/process/error.h"
@@ -78,6 +80,38 @@ std::string NearName(std::string_view name, const std::vector<std::string>& know
     }
   }
   return "";
+}
+
+namespace {
+
+std::size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string NearestWord(const std::string& name, const std::vector<std::string>& known) {
+  const std::string wanted = name.substr(0, 64);  // longer than any word of ours
+  std::string nearest;
+  std::size_t least = SIZE_MAX;
+  for (const std::string& word : known) {
+    const std::size_t distance = EditDistance(wanted, word);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = word;
+  }
+  return nearest;
 }
 
 std::string BytesOf(std::string_view name) {

@@ -24,6 +24,10 @@ std::string DifferenceOf(std::string_view a, std::string_view b);
 // hint when all of `known` are numbers, else "".
 std::string NearName(std::string_view name, const std::vector<std::string>& known);
 
+// The one of `known` with fewest letters to insert, drop or change (Levenshtein); the first of
+// equals, "" of none.
+std::string NearestWord(const std::string& name, const std::vector<std::string>& known);
+
 // Every byte beyond ASCII as \xNN, for names that look alike on a terminal.
 std::string BytesOf(std::string_view name);
 

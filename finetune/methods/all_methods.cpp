@@ -51,8 +51,8 @@ const Method& FindMethod(const std::string& name, const std::string& option) {
     names.push_back(method->Info().name);
     if (names.back() == name) return *method;
   }
-  throw UsageError(fmt::format("{}: '{}' is not a method{}; give one of {}", option,
-                               Printable(name), NearName(name, names), fmt::join(names, ", ")));
+  throw UsageError(fmt::format("{}: '{}' is not a method; did you mean '{}'? There are {}", option,
+                               Printable(name), NearestWord(name, names), fmt::join(names, ", ")));
 }
 
 }  // namespace clipsweep

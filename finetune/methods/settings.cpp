@@ -24,8 +24,9 @@ const Setting& Find(const MethodInfo& method, const std::string& name) {
   if (names.empty()) {
     throw UsageError(fmt::format("--set: '{}': {} has no settings", Printable(name), method.name));
   }
-  throw UsageError(fmt::format("--set: '{}' is not a setting of {}{}; it has {}", Printable(name),
-                               method.name, NearName(name, names), fmt::join(names, ", ")));
+  throw UsageError(fmt::format("--set: '{}' is not a setting of {}; did you mean '{}'? It has {}",
+                               Printable(name), method.name, NearestWord(name, names),
+                               fmt::join(names, ", ")));
 }
 
 double Parse(const MethodInfo& method, const Setting& setting, const std::string& text) {

@@ -4,10 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "common/disk/json_reader.h"
 #include "common/disk/plain_file.h"
+#include "common/data/name_match.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "launch/convert/npy.h"
@@ -21,22 +21,6 @@ using Json = nlohmann::json;
 
 constexpr const char* kKindsRead =
     ".npy, .npz, .safetensors and .pt (a tensor of torch.save) are read";
-
-// How many letters one word must change to be the other.
-std::size_t Changes(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t corner = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = corner + (a[i - 1] == b[j - 1] ? 0 : 1);
-      corner = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row.back();
-}
 
 // "it has a, b, c"
 std::string ThoseThere(const std::vector<std::string>& names) {
@@ -132,10 +116,7 @@ std::optional<std::string> ArrayFile::Find(const std::string& asked,
     return std::nullopt;
   }
   if (Has(asked)) return asked;
-  std::string nearest;
-  for (const std::string& name : names_) {
-    if (nearest.empty() || Changes(asked, name) < Changes(asked, nearest)) nearest = name;
-  }
+  const std::string nearest = NearestWord(asked, names_);
   const std::string hint =
       nearest.empty() ? "" : fmt::format("; did you mean '{}'?", Printable(nearest));
   throw InputError(fmt::format("{}: has no array '{}', which --key names; {}{}",

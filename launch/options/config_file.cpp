@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <sstream>
 #include <vector>
 
 #include "common/disk/text_input.h"
+#include "common/data/name_match.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "launch/options/home_folder.h"
@@ -56,38 +56,11 @@ void ReadConfig(const std::filesystem::path& path,
   StoreConfig(text, options, values, given);
 }
 
-namespace {
-
-// Letters to insert, drop or change (Levenshtein).
-std::size_t Distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
 std::string NearestOption(const std::string& name,
                           const boost::program_options::options_description& options) {
-  const std::string wanted = name.substr(0, 64);  // longer than any of ours
-  std::string nearest;
-  std::size_t least = SIZE_MAX;
-  for (const auto& option : options.options()) {
-    const std::size_t distance = Distance(wanted, option->long_name());
-    if (distance >= least) continue;
-    least = distance;
-    nearest = option->long_name();
-  }
-  return nearest;
+  std::vector<std::string> known;
+  for (const auto& option : options.options()) known.push_back(option->long_name());
+  return NearestWord(name, known);
 }
 
 }  // namespace clipsweep
