@@ -141,23 +141,6 @@ ExperimentData FromSplit(const ExperimentConfig& config, const fs::path& lists) 
   return data;
 }
 
-void CheckOptions(const ExperimentConfig& config) {
-  if (config.split.empty() != config.images.empty()) {
-    throw UsageError("--split, --images: belong together; give both or neither");
-  }
-  const bool folders = !config.train.empty() || !config.val.empty() || !config.test.empty();
-  if (!config.split.empty() && (folders || !config.classnames.empty())) {
-    throw UsageError(
-        "--split: names images and classes itself; leave --train, --val, --test and --classnames "
-        "out");
-  }
-  if (config.split.empty() && (config.train.empty() || config.test.empty())) {
-    throw UsageError(
-        "--train, --test: give both image folders, or --images and --split for a "
-        "split_zhou_*.json, or --features-from for features that are there");
-  }
-}
-
 // An image that is measured must choose nothing and be no key, unless --tune test asks for it.
 void RefuseOverlap(const ExperimentConfig& config) {
   const auto refuse_same = [](const char* a, const fs::path& first, const char* b,
@@ -218,7 +201,6 @@ void CheckImages(const ExperimentConfig& config, const ExperimentData& data) {
 }
 
 ExperimentData ReadExperimentData(const ExperimentConfig& config) {
-  CheckOptions(config);
   RefuseOverlap(config);
   const fs::path lists = config.run / "lists";
   return config.split.empty() ? FromFolders(config, lists) : FromSplit(config, lists);

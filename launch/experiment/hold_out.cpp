@@ -25,10 +25,14 @@ std::int64_t MostShots(const ExperimentConfig& config) {
   return *std::max_element(config.shots.begin(), config.shots.end());
 }
 
+// In the order of the file, as a list of pictures is read in the order of their names.
 std::vector<std::int64_t> RowsOf(const HoldOutJob& job, const FeatureSet& all) {
   HeldOut parts =
       HoldOut(job.config, all.labels, all.classes, job.from.string(), kInsteadOfHoldingOut);
-  return std::move(job.part == HoldOutPart::kKeys ? parts.keys : parts.val);
+  std::vector<std::int64_t> rows =
+      std::move(job.part == HoldOutPart::kKeys ? parts.keys : parts.val);
+  std::sort(rows.begin(), rows.end());
+  return rows;
 }
 
 template <typename T>
@@ -39,25 +43,25 @@ std::vector<T> Picked(const std::vector<T>& all, const std::vector<std::int64_t>
   return picked;
 }
 
-// The part's features, those of the plain views and of the further ones. Reads all of the file.
+// Features of the plain views and of the further ones, row by row.
 struct Features {
   std::vector<float> plain, further;
 };
+
+// Reads, and so checks, all of the file. `rows`: rising.
 Features ReadRows(const FeatureReader& reader, const std::vector<std::int64_t>& rows,
                   std::size_t further) {
-  constexpr std::size_t kNone = SIZE_MAX;
   const auto width = static_cast<std::size_t>(reader.about().width);
-  std::vector<std::size_t> place(static_cast<std::size_t>(reader.about().count), kNone);
-  for (std::size_t i = 0; i < rows.size(); ++i) place[static_cast<std::size_t>(rows[i])] = i;
   Features features;
-  features.plain.resize(rows.size() * width);
-  features.further.resize(rows.size() * further);
+  features.plain.reserve(rows.size() * width);
+  features.further.reserve(rows.size() * further);
+  auto next = rows.begin();
   reader.ForEachRow([&](std::int64_t row, std::span<const float> views) {
-    const std::size_t to = place[static_cast<std::size_t>(row)];
-    if (to == kNone) return;
-    std::copy_n(views.begin(), width, features.plain.data() + to * width);
-    std::copy_n(views.begin() + static_cast<std::ptrdiff_t>(width), further,
-                features.further.data() + to * further);
+    if (next == rows.end() || row != *next) return;
+    ++next;
+    const auto plain = views.first(width), more = views.subspan(width, further);
+    features.plain.insert(features.plain.end(), plain.begin(), plain.end());
+    features.further.insert(features.further.end(), more.begin(), more.end());
   });
   return features;
 }

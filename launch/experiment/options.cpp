@@ -105,7 +105,7 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
 
 ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   if (run_.empty()) throw UsageError("--run: is empty; name a folder");
-  CheckSource(common);
+  features_from_.empty() ? CheckImageSource() : CheckFeatureSource(common);
   ExperimentConfig config = config_;
   config.tune = ParseTune(tune_);
   config.extract = extract_.Take();
@@ -133,15 +133,29 @@ ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   return config;
 }
 
-void ExperimentOptions::CheckSource(const CommonOptions& common) const {
-  if (features_from_.empty()) {
-    if (config_.model.model.empty()) {
-      throw UsageError(
-          "--model: missing; name a checkpoint, or, where features are there, their folder with "
-          "--features-from");
-    }
-    return;
+void ExperimentOptions::CheckImageSource() const {
+  if (config_.model.model.empty()) {
+    throw UsageError(
+        "--model: missing; name a checkpoint, or, where features are there, their folder with "
+        "--features-from");
   }
+  if (split_.empty() != images_.empty()) {
+    throw UsageError("--split, --images: belong together; give both or neither");
+  }
+  const bool folders = !train_.empty() || !val_.empty() || !test_.empty();
+  if (!split_.empty() && (folders || !classnames_.empty())) {
+    throw UsageError(
+        "--split: names images and classes itself; leave --train, --val, --test and --classnames "
+        "out");
+  }
+  if (split_.empty() && (train_.empty() || test_.empty())) {
+    throw UsageError(
+        "--train, --test: give both image folders, or --images and --split for a "
+        "split_zhou_*.json, or --features-from for features that are there");
+  }
+}
+
+void ExperimentOptions::CheckFeatureSource(const CommonOptions& common) const {
   std::string given;
   for (const std::string& option : of_images_) {
     if (common.given.contains(option)) given += (given.empty() ? "--" : ", --") + option;
@@ -152,10 +166,9 @@ void ExperimentOptions::CheckSource(const CommonOptions& common) const {
         given));
   }
   if (IsBelow(run_, features_from_)) {
-    throw UsageError(
-        fmt::format("--run: {} is in the folder of --features-from, which is only "
-                    "read; name another",
-                    Printable(run_)));
+    throw UsageError(fmt::format(
+        "--run: {} is in the folder of --features-from, which is only read; name another",
+        Printable(run_)));
   }
 }
 

@@ -22,8 +22,10 @@ class ExperimentOptions {
   SweepStageOptions sweep_{"0.5:2.5:0.02", "3:7:0.1"};
   TrainStageOptions training_{""};
   SaveEveryOption save_every_;
-  // Throws UsageError where options of images and of stored features meet, or neither is there.
-  void CheckSource(const CommonOptions& common) const;
+  // Images and a model, or stored features: all of one and none of the other. They throw
+  // UsageError.
+  void CheckImageSource() const;
+  void CheckFeatureSource(const CommonOptions& common) const;
 
   std::vector<std::string> of_images_;  // options that say nothing of features that are there
   std::string features_from_, train_, val_, test_, images_, split_, classnames_, run_,

@@ -219,13 +219,11 @@ std::string GallerySection(const ReportData& data) {
   const std::string after = NameOf(*LastEvaluation(data.results, "Tip-Adapter"));
   std::string body;
   if (gallery.without_picture > 0) {
-    body += IsFromFeatures(data.results)
-                ? fmt::format(
-                      "<p>The run was made from stored features and has no pictures at hand, "
-                      "of {} images here; ",
-                      gallery.without_picture)
-                : fmt::format("<p>The test images of {} are not where the run found them; ",
-                              gallery.without_picture);
+    body += fmt::format("<p>{} ({} here); ",
+                        IsFromFeatures(data.results)
+                            ? "Made from stored features, the run has no pictures at hand"
+                            : "Test images are not where the run found them",
+                        gallery.without_picture);
     body += "<code>report --images</code> says where they are now.</p>\n";
   }
   const auto part = [&](const std::string& what, std::int64_t all,

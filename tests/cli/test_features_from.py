@@ -10,14 +10,19 @@ import pytest
 
 from conftest import DEMO_MODEL, DEMO_TEMPLATES, ROOT, reseal, run, run_ok, study_arguments
 from test_commands import sha256
-from test_experiment import plan_of
+from test_experiment import plan_of, replaced
 
 SMALL = ["--title", "Digits", "--shots", "1,4", "--subset-seeds", "1:3", "--alpha", "0.5:10:0.5", "--beta", "1:20:1", "--epochs", "3",
          "--quiet"]
 
 
 def arguments(folder, run_folder, *more):
-    return ["experiment", "--features-from", folder, "--run", run_folder, *SMALL, *more]
+    words = ["experiment", "--features-from", folder, "--run", run_folder, *SMALL]
+    for name, value in zip(more[::2], more[1::2]):  # instead of those of SMALL
+        if name in SMALL:
+            words = replaced(words, name, value)
+            more = [word for word in more if word not in (name, value)]
+    return [*words, *more]
 
 
 def results_of(folder):
