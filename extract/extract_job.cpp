@@ -35,10 +35,7 @@ ExtractResult Describe(const ExtractConfig& config, const ExtractPlan& plan) {
   result.classes = static_cast<std::int64_t>(plan.list.classes.size());
   result.image_warnings = CountNotes(ReadNoted(file));
   result.sha256 = file.seal();
-  if (file.Has(kImageHashes)) {
-    result.duplicates =
-        FindDuplicates(file.Texts(kImageHashes), file.Int32s("labels"), file.Texts("paths"));
-  }
+  result.duplicates = FindDuplicates(file);
   result.left_out = plan.list.left_out;
   result.model_remarks = plan.checkpoint->remarks();
   result.classes_without_images =

@@ -151,4 +151,9 @@ Duplicates FindDuplicates(const std::vector<std::string>& hashes,
   return found;
 }
 
+Duplicates FindDuplicates(const H5Reader& file) {
+  if (!file.Has(kImageHashes)) return {};
+  return FindDuplicates(file.Texts(kImageHashes), file.Int32s("labels"), file.Texts("paths"));
+}
+
 }  // namespace clipsweep

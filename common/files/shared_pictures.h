@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/files/oddities.h"
+#include "common/hdf5/hdf5_file.h"
 
 namespace clipsweep {
 
@@ -59,5 +60,7 @@ struct Duplicates {
 Duplicates FindDuplicates(const std::vector<std::string>& hashes,
                           const std::vector<std::int32_t>& labels,
                           const std::vector<std::string>& paths);
+// Of a feature file; none where it holds no hashes.
+Duplicates FindDuplicates(const H5Reader& file);
 
 }  // namespace clipsweep

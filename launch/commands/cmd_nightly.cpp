@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "common/process/error.h"
+#include "common/process/log.h"
 #include "launch/commands/all_commands.h"
 #include "launch/experiment/options.h"
 #include "launch/nightly/night.h"
@@ -46,6 +47,14 @@ class NightlyCommand final : public Command {
 
   void Prepare(const CommonOptions& common) override {
     config_.experiment = options_.Config(common);
+    const ExperimentConfig& experiment = config_.experiment;
+    if (experiment.has_features() &&
+        IsBelow(experiment.features_from.string(), experiment.run.string())) {
+      throw UsageError(fmt::format(
+          "--features-from: {} is in --run, whose old nights are removed; keep features "
+          "elsewhere",
+          Printable(experiment.features_from.string())));
+    }
     config_.history = history_;
     config_.prometheus = prometheus_;
     if (config_.commit.empty()) {

@@ -6,6 +6,7 @@
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "launch/commands/all_commands.h"
+#include "launch/experiment/results.h"
 #include "launch/options/path_options.h"
 #include "launch/report/page.h"
 
@@ -59,8 +60,9 @@ class ReportCommand final : public Command {
       WriteTextOutput(out_, page);
       if (!csv_.empty()) WriteTextOutput(csv_, ReportCsv(data));
       if (data.gallery && data.gallery->without_picture > 0) {
-        LogWarning("{} images of the gallery are not where the run found them; give --images",
-                   data.gallery->without_picture);
+        LogWarning("{} images of the gallery {}; give --images", data.gallery->without_picture,
+                   IsFromFeatures(data.results) ? "have no pictures: the run was made from features"
+                                                : "are not where the run found them");
       }
       output.text = fmt::format("{}: {} bytes, tuned on {}\n{}\n", out_, page.size(),
                                 data.results["tuned_on"].get<std::string>(), csv_.string());

@@ -109,6 +109,9 @@ CommandLine ParseCommandLine(int argc, char** argv) {
       }
     }
     po::notify(values);
+    for (const auto& [option, value] : values) {
+      if (!value.defaulted()) parsed.common.given.insert(option);
+    }
     parsed.paths = PathsOf(all, values);
     for (PathUse& use : parsed.command->MoreOutputs()) parsed.paths.push_back(std::move(use));
   } catch (const po::error& error) {

@@ -19,6 +19,7 @@
 #include "extract/pipeline/shard_store.h"
 #include "finetune/methods/classifier.h"
 #include "finetune/training/train_state.h"
+#include "launch/experiment/hold_out.h"
 #include "launch/experiment/results.h"
 #include "launch/nightly/history_file.h"
 #include "launch/records/json_file.h"
@@ -125,26 +126,49 @@ std::string VerifySealed(const fs::path& path) {
   return format;
 }
 
+// Holds a stored file against results.json. One that is not where run.json says it was is nobody's
+// fault: the run does not keep it.
+void VerifyStored(const fs::path& results, const std::string& name, const std::string& sha256) {
+  const fs::path run_file = results.parent_path() / "run.json";
+  const fs::path folder = StoredFolder(run_file, ReadRunFile(run_file));
+  const fs::path file = folder / name;
+  if (folder.empty() || !fs::exists(file)) {
+    LogWarning(
+        "{}: was made from '{}' of {}, which is not there to be compared", results.string(),
+        Printable(name),
+        folder.empty() ? "a folder that run.json does not name" : Printable(folder.string()));
+  } else if (SealOf(file) != sha256) {
+    throw InputError(
+        fmt::format("{}: was made from another '{}' than is in {} now; run the experiment again",
+                    results.string(), Printable(name), Printable(folder.string())));
+  }
+}
+
+void VerifyBeside(const fs::path& results, const std::string& name, const std::string& sha256) {
+  const fs::path file = results.parent_path() / name;
+  if (!fs::exists(file)) {
+    throw InputError(fmt::format("{}: names '{}', which is not beside it; run the experiment again",
+                                 results.string(), Printable(name)));
+  }
+  if (SealOf(file) != sha256) {
+    throw InputError(
+        fmt::format("{}: was made from another '{}' than is beside it; run the experiment again",
+                    results.string(), Printable(name)));
+  }
+}
+
 // The files it names must be those it was made from: sealed, each may still be another run's.
 std::string VerifyResults(const fs::path& path) {
   const Json results = ReadResults(path);
   CheckResultsAgree(path, results);
   ReadingJson(path, [&] {
+    std::string held_out_of;
     for (const auto& [name, about] : results.at("files").items()) {
-      const fs::path file = path.parent_path() / name;
-      if (!fs::exists(file)) {
-        throw InputError(
-            fmt::format("{}: names '{}', which is not beside it; run the experiment "
-                        "again",
-                        path.string(), Printable(name)));
-      }
-      if (SealOf(file) != about.at("sha256").get<std::string>()) {
-        throw InputError(
-            fmt::format("{}: was made from another '{}' than is beside it; run the "
-                        "experiment again",
-                        path.string(), Printable(name)));
-      }
+      (IsStored(about) ? VerifyStored : VerifyBeside)(path, name,
+                                                      about.at("sha256").get<std::string>());
+      held_out_of = about.at("made_from").value(kHeldOutOf, held_out_of);
     }
+    if (!held_out_of.empty()) VerifyStored(path, "train.h5", held_out_of);
     return 0;
   });
   return "clipsweep-results";

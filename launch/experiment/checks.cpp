@@ -35,6 +35,7 @@ void CheckExperiment(const ExperimentConfig& config, Comm& comm) {
                       "does; give --tune {0} too",
                       SelectName(config.training.select)));
     }
+    if (config.has_features()) return;
     CheckExtractSettings(config.extract);
     ReadTemplates(config.templates);
     for (const std::string& spec : config.compare_templates) {

@@ -29,13 +29,23 @@ struct Fresh {
 // What chooses alpha, beta and epoch; on test it is labelled so.
 enum class Tune { kVal, kTest };
 
+// A file that was there before the run and is read where it is.
+struct StoredFile {
+  std::filesystem::path path;
+  std::string sha256;  // its seal
+};
+
 struct ExperimentConfig {
   std::string title;  // of the data set, for the report; may be empty
   ModelOptions model;
   std::filesystem::path train, val, test;  // image folders; no val: held out of train
   std::filesystem::path images, split;     // or one folder and CoOp's split_zhou_*.json
   std::filesystem::path classnames;        // empty: folder names, or those of the split
-  std::string templates = "imagenet-1";    // of the text weights that few-shot methods stand on
+  // Or, instead of a model and images, a folder of features and text. TakeStoredFeatures fills in
+  // `stored` and what the files say themselves: templates, compare_templates, extract.views.
+  std::filesystem::path features_from;
+  std::map<std::string, StoredFile> stored;  // by the names they have in a run folder
+  std::string templates = "imagenet-1";      // of the text weights that few-shot methods stand on
   // Zero-shot is measured with these too, side by side.
   std::vector<std::string> compare_templates = {"imagenet-1", "imagenet-7", "imagenet-80"};
   std::vector<std::int64_t> shots = {1, 5, 16};
@@ -53,6 +63,12 @@ struct ExperimentConfig {
   Allowed allowed;            // of pictures that are in two of train, val and test
 
   bool tune_on_test() const { return tune == Tune::kTest; }
+  bool has_features() const { return !features_from.empty(); }
+  // A file of the run, wherever it is.
+  std::filesystem::path File(const std::string& name) const {
+    const auto found = stored.find(name);
+    return found == stored.end() ? run / name : found->second.path;
+  }
 };
 
 // Accuracies of one method at one shot count over the distinct subsets, as fractions of 1.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <set>
 
-#include "common/compute/random.h"
 #include "common/data/class_names.h"
 #include "common/data/image_list.h"
 #include "common/data/name_match.h"
@@ -13,15 +12,12 @@
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "launch/experiment/coop_split.h"
-#include "sweep/sweep_plan.h"
+#include "launch/experiment/hold_out.h"
 
 namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t kHoldOutStream =
-    0x686f6c64;  // tells these draws from those of other stages
 
 std::string ListLine(const fs::path& source, const std::string& path, const std::string& name) {
   for (const std::string* text : {&path, &name}) {
@@ -45,39 +41,21 @@ std::string Lines(const ImageList& list, const fs::path& source) {
 // Parts `all` into what is kept as keys and what chooses alpha, beta and epoch.
 void HoldOutVal(const ExperimentConfig& config, const ImageList& all, const fs::path& lists,
                 ExperimentData& data) {
-  std::vector<std::vector<std::size_t>> rows(all.classes.size());
-  for (std::size_t i = 0; i < all.paths.size(); ++i) {
-    rows[static_cast<std::size_t>(all.labels[i])].push_back(i);
-  }
-  const std::int64_t shots = *std::max_element(config.shots.begin(), config.shots.end());
-  std::string train, val;
-  std::int64_t most_left = 0;
-  for (std::size_t c = 0; c < rows.size(); ++c) {
-    const auto held =
-        static_cast<std::size_t>(HeldOutOfClass(static_cast<std::int64_t>(rows[c].size()), shots));
-    if (held == 0) {
-      throw InputError(fmt::format(
-          "{}: class '{}' has {} training image(s), none can be held out to choose alpha and beta; "
-          "give --val, or --tune test",
-          all.root.string(), Printable(all.classes[c]), rows[c].size()));
+  const HeldOut parts =
+      HoldOut(config, all.labels, all.classes, all.root.string(), "give --val, or --tune test");
+  const auto lines = [&](const std::vector<std::int64_t>& rows) {
+    std::string text;
+    for (const std::int64_t row : rows) {
+      const auto at = static_cast<std::size_t>(row);
+      text +=
+          ListLine(all.root, all.paths[at], all.classes[static_cast<std::size_t>(all.labels[at])]);
     }
-    most_left = std::max(most_left, static_cast<std::int64_t>(rows[c].size() - held));
-    Random(static_cast<std::uint64_t>(config.seed), kHoldOutStream, c).Shuffle(rows[c]);
-    for (std::size_t i = 0; i < rows[c].size(); ++i) {
-      (i < held ? val : train) += ListLine(all.root, all.paths[rows[c][i]], all.classes[c]);
-    }
-  }
-  if (shots > most_left) {
-    throw InputError(
-        fmt::format("--shots: {} asked but {} images of the largest class are left as keys when "
-                    "validation images "
-                    "are held out; ask for fewer shots, give --val, or --tune test",
-                    shots, most_left));
-  }
+    return text;
+  };
   data.train = {all.root, lists / "train.txt"};
   data.val = {all.root, lists / "val.txt"};
-  data.files[data.train.list] = train;
-  data.files[data.val.list] = val;
+  data.files[data.train.list] = lines(parts.keys);
+  data.files[data.val.list] = lines(parts.val);
 }
 
 // Every class needs a key: its Tip-Adapter has nothing to say without one.
@@ -163,23 +141,6 @@ ExperimentData FromSplit(const ExperimentConfig& config, const fs::path& lists) 
   return data;
 }
 
-void CheckOptions(const ExperimentConfig& config) {
-  if (config.split.empty() != config.images.empty()) {
-    throw UsageError("--split, --images: belong together; give both or neither");
-  }
-  const bool folders = !config.train.empty() || !config.val.empty() || !config.test.empty();
-  if (!config.split.empty() && (folders || !config.classnames.empty())) {
-    throw UsageError(
-        "--split: names images and classes itself; leave --train, --val, --test and --classnames "
-        "out");
-  }
-  if (config.split.empty() && (config.train.empty() || config.test.empty())) {
-    throw UsageError(
-        "--train, --test: give both image folders, or --images and --split for a "
-        "split_zhou_*.json");
-  }
-}
-
 // An image that is measured must choose nothing and be no key, unless --tune test asks for it.
 void RefuseOverlap(const ExperimentConfig& config) {
   const auto refuse_same = [](const char* a, const fs::path& first, const char* b,
@@ -240,7 +201,6 @@ void CheckImages(const ExperimentConfig& config, const ExperimentData& data) {
 }
 
 ExperimentData ReadExperimentData(const ExperimentConfig& config) {
-  CheckOptions(config);
   RefuseOverlap(config);
   const fs::path lists = config.run / "lists";
   return config.split.empty() ? FromFolders(config, lists) : FromSplit(config, lists);

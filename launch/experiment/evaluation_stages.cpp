@@ -49,7 +49,7 @@ void StageTable::AddZeroShot(const std::string& spec) {
   const std::string label = TemplatesLabel(spec);
   AddEvaluation("zero-shot " + label, "zero-shot", spec, 0,
                 Evaluate(spec, fmt::format("predictions-zeroshot-{}.h5", label)),
-                {"extract test", TextStage(spec)}, [](EvaluateConfig&) {});
+                {SplitStage("test"), TextStage(spec)}, [](EvaluateConfig&) {});
 }
 
 void StageTable::AddTip(std::size_t place) {
@@ -62,7 +62,7 @@ void StageTable::AddTip(std::size_t place) {
   const std::size_t cell = place * config_.seeds.size();
   AddEvaluation(
       fmt::format("Tip-Adapter {}-shot", shots), "Tip-Adapter", config_.templates, shots, job,
-      {"extract train", "extract test", "text", "sweep"},
+      {SplitStage("train"), SplitStage("test"), "text", "sweep"},
       [cell, sweep = File("sweep.h5")](EvaluateConfig& whole) {
         const std::vector<SweepCell> cells = ReadSweepFile(sweep).cells;
         if (cell >= cells.size()) {
@@ -80,7 +80,7 @@ void StageTable::AddAdapter(std::size_t place) {
   job.adapter = AdapterFile(shots, config_.seeds.front());
   AddEvaluation(fmt::format("Tip-Adapter-F {}-shot", shots), "Tip-Adapter-F", config_.templates,
                 shots, job,
-                {"extract test", "text",
+                {SplitStage("test"), "text",
                  fmt::format("finetune {}-shot seed {}", shots, config_.seeds.front())},
                 [](EvaluateConfig&) {});
 }

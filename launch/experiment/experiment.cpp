@@ -9,6 +9,7 @@
 #include "launch/experiment/plan.h"
 #include "launch/experiment/stage_clock.h"
 #include "launch/experiment/stages.h"
+#include "launch/experiment/stored_features.h"
 
 namespace clipsweep {
 namespace {
@@ -44,6 +45,22 @@ std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const Experiment
   return rows;
 }
 
+// Images and the model that is to be held over all stages, looked at on rank 0.
+std::shared_ptr<const Checkpoint> PrepareImages(const ExperimentConfig& config,
+                                                const Compute& compute, bool is_root,
+                                                ExperimentData& data, ExperimentResult& result) {
+  data = ReadExperimentData(config);
+  if (!data.train.list.empty()) result.left_out["train"] = data.left_out;
+  if (!is_root) return OpenCheckpoint(config.model);
+  for (const std::string& line : data.left_out.Lines()) {
+    LogWarning("{}: {}", Printable(config.train.string()), line);
+  }
+  auto model = CheckModel(config, compute);
+  CheckKept(config, data, compute);  // before new lists replace those that they were made with
+  data.Write();
+  return model;
+}
+
 }  // namespace
 
 ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm,
@@ -52,19 +69,13 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
   ExperimentData data;
   ExperimentResult result;
   std::vector<Stage> stages;
-  std::shared_ptr<const Checkpoint> model;  // held over all stages
+  std::shared_ptr<const Checkpoint> model;
   Agree(comm, [&] {
-    data = ReadExperimentData(config);
-    if (!data.train.list.empty()) result.left_out["train"] = data.left_out;
-    if (comm.is_root()) {
-      for (const std::string& line : data.left_out.Lines()) {
-        LogWarning("{}: {}", Printable(config.train.string()), line);
-      }
-      model = CheckModel(config, compute);
-      CheckKept(config, data, compute);  // before new lists replace those that they were made with
-      data.Write();
+    if (config.has_features()) {
+      if (comm.is_root()) CheckStoredFeatures(config);
+      DescribeStoredFeatures(config, result);
     } else {
-      model = OpenCheckpoint(config.model);
+      model = PrepareImages(config, compute, comm.is_root(), data, result);
     }
     stages = MakeStages(config, data, compute, result);
   });

@@ -13,8 +13,8 @@
 
 namespace clipsweep {
 
-// `stage_done` is called on rank 0 after every stage with what there is so far. The caller holds
-// the lock on the run folder. Collective.
+// `config`: as TakeStoredFeatures left it. `stage_done` is called on rank 0 after every stage with
+// what there is so far. The caller holds the lock on the run folder. Collective.
 ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& compute, Comm& comm,
                                const std::function<void(const ExperimentResult&)>& stage_done);
 

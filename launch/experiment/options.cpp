@@ -14,6 +14,7 @@
 #include "common/process/log.h"
 #include "launch/experiment/experiment.h"
 #include "launch/experiment/results.h"
+#include "launch/experiment/stored_features.h"
 #include "launch/options/home_folder.h"
 #include "launch/options/path_options.h"
 
@@ -70,10 +71,10 @@ Fresh ParseFresh(const std::string& text) {
 
 void ExperimentOptions::Add(boost::program_options::options_description& options) {
   // clang-format off
-  AddModelOptions(options, &config_.model);
+  const std::size_t before = options.options().size();
+  AddModelOptions(options, &config_.model, ModelNeed::kSometimes);
   AddPictureOptions(options, &config_.model);
   options.add_options()
-      ("title", Default(&config_.title), "of the data set, for reports")
       ("train", InputPath(&train_), "image folder of the keys: one sub-folder per class")
       ("val", InputPath(&val_), "image folder that chooses alpha, beta and epoch; when not given, up to 4 images a class of --train do")
       ("test", InputPath(&test_), "image folder that is measured")
@@ -81,7 +82,14 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("images", InputPath(&images_), "with --split: the folder its paths start from")
       ("classnames", InputPath(&classnames_), "class names: lines or JSON, see docs/file-formats.md; when not given, names of folders")
       ("templates", InputPath(&config_.templates)->default_value(config_.templates), "imagenet-1, imagenet-7, imagenet-80 or a file")
-      ("compare-templates", Default(&compare_), "zero-shot is also measured with these; none for no others")
+      ("compare-templates", Default(&compare_), "zero-shot is also measured with these; none for no others");
+  extract_.Add(options, "extract-batch");
+  for (std::size_t i = before; i < options.options().size(); ++i) {
+    of_images_.push_back(options.options()[i]->long_name());
+  }
+  options.add_options()
+      ("features-from", InputPath(&features_from_), "instead of a model and images: folder of train.h5, test.h5, text.h5 and, where there are, val.h5 and text-LABEL.h5")
+      ("title", Default(&config_.title), "of the data set, for reports")
       ("shots", Default(&shots_), "keys per class, as in 1,5,16")
       ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
       ("tune", Default(&tune_), "what chooses alpha, beta and epoch: val, or test (labelled)")
@@ -89,7 +97,6 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("run", RunFolder(&run_)->required(), "folder for every file of the run; up-to-date ones are kept");
   // clang-format on
   AddAllowOptions(options, {AllowOption::kOverlap}, &config_.allowed);
-  extract_.Add(options, "extract-batch");
   sweep_.Add(options);
   training_.Add(options);
   save_every_.Add(options,
@@ -98,6 +105,7 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
 
 ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   if (run_.empty()) throw UsageError("--run: is empty; name a folder");
+  features_from_.empty() ? CheckImageSource() : CheckFeatureSource(common);
   ExperimentConfig config = config_;
   config.tune = ParseTune(tune_);
   config.extract = extract_.Take();
@@ -106,6 +114,7 @@ ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   std::chrono::milliseconds every{-1};
   save_every_.Take(every);
   if (every.count() >= 0) config.save_every = every;
+  config.features_from = features_from_;
   config.train = train_;
   config.val = val_;
   config.test = test_;
@@ -124,14 +133,54 @@ ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   return config;
 }
 
-CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext& context) {
+void ExperimentOptions::CheckImageSource() const {
+  if (config_.model.model.empty()) {
+    throw UsageError(
+        "--model: missing; name a checkpoint, or, where features are there, their folder with "
+        "--features-from");
+  }
+  if (split_.empty() != images_.empty()) {
+    throw UsageError("--split, --images: belong together; give both or neither");
+  }
+  const bool folders = !train_.empty() || !val_.empty() || !test_.empty();
+  if (!split_.empty() && (folders || !classnames_.empty())) {
+    throw UsageError(
+        "--split: names images and classes itself; leave --train, --val, --test and --classnames "
+        "out");
+  }
+  if (split_.empty() && (train_.empty() || test_.empty())) {
+    throw UsageError(
+        "--train, --test: give both image folders, or --images and --split for a "
+        "split_zhou_*.json, or --features-from for features that are there");
+  }
+}
+
+void ExperimentOptions::CheckFeatureSource(const CommonOptions& common) const {
+  std::string given;
+  for (const std::string& option : of_images_) {
+    if (common.given.contains(option)) given += (given.empty() ? "--" : ", --") + option;
+  }
+  if (!given.empty()) {
+    throw UsageError(fmt::format(
+        "--features-from, {}: features and text are there already; leave one or the other out",
+        given));
+  }
+  if (IsBelow(run_, features_from_)) {
+    throw UsageError(fmt::format(
+        "--run: {} is in the folder of --features-from, which is only read; name another",
+        Printable(run_)));
+  }
+}
+
+CommandOutput RunAndReport(const ExperimentConfig& asked, const CommandContext& context) {
+  ExperimentConfig config = asked;
+  TakeStoredFeatures(config, context.comm);
   std::unique_ptr<OutputLock> lock;
   Agree(context.comm, [&] {
     if (context.comm.is_root()) lock = std::make_unique<OutputLock>(config.run / "results.json");
   });
   const auto write_times = [&](const ExperimentResult& so_far, bool finished) {
-    UpdateRunFile(config.run / "run.json", config.split.empty() ? config.test : config.images,
-                  context.compute.device, so_far, finished);
+    UpdateRunFile(config, context.compute.device, so_far, finished);
   };
   Agree(context.comm, [&] {  // from its start on the folder is known as a run's
     if (context.comm.is_root() && !std::filesystem::exists(config.run / "run.json")) {
@@ -187,7 +236,7 @@ CommandOutput RunAndReport(const ExperimentConfig& config, const CommandContext&
   std::vector<std::string> feature_files;
   for (const char* split : {"train.h5", "val.h5", "test.h5"}) {
     if (split != std::string("val.h5") || !config.tune_on_test()) {
-      feature_files.push_back((config.run / split).string());
+      feature_files.push_back(config.File(split).string());
     }
   }
   NoteSkipped(context, feature_files, output);

@@ -11,6 +11,7 @@
 #include "common/process/error.h"
 #include "common/process/log.h"
 #include "launch/experiment/checks.h"
+#include "launch/experiment/stored_features.h"
 
 namespace clipsweep {
 namespace {
@@ -117,13 +118,28 @@ class TemporaryLists {
 // `only`: stages whose name begins so.
 std::vector<PlannedStage> PlanStages(const ExperimentConfig& config, const ExperimentData& data,
                                      const Compute& compute, const std::string& only = "") {
-  CheckImages(config, data);
   std::vector<PlannedStage> plan;
   ExperimentResult unused;
   for (const Stage& stage : MakeStages(config, data, compute, unused)) {
     if (stage.name.starts_with(only)) plan.push_back(PlanStage(stage, plan));
   }
   return plan;
+}
+
+std::vector<PlannedStage> PlanFromFeatures(const ExperimentConfig& config, const Compute& compute) {
+  CheckStoredFeatures(config);
+  return PlanStages(config, {}, compute);
+}
+
+std::vector<PlannedStage> PlanFromImages(const ExperimentConfig& config, const Compute& compute) {
+  ExperimentData data = ReadExperimentData(config);
+  const auto model = CheckModel(config, compute);
+  const TemporaryLists lists(data);
+  CheckPictures(config, data.train.images, data.train.list);
+  if (!config.tune_on_test()) CheckPictures(config, data.val.images, data.val.list);
+  CheckPictures(config, data.test.images, data.test.list);
+  CheckImages(config, data);
+  return PlanStages(config, data, compute);
 }
 
 }  // namespace
@@ -152,6 +168,7 @@ void CheckKept(const ExperimentConfig& config, const ExperimentData& data, const
   ExperimentData looked_at = data;
   std::optional<TemporaryLists> lists;
   if (!data.OnDisk()) lists.emplace(looked_at);
+  CheckImages(config, looked_at);
   const std::string refusals = Refusals(PlanStages(config, looked_at, compute, "extract"));
   if (refusals.empty()) return;
   const bool held_out = config.split.empty() && config.val.empty() && !config.tune_on_test();
@@ -165,20 +182,17 @@ const char* PlannedName(What what) {
   return kNames[static_cast<std::size_t>(what)];
 }
 
-std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& config, const Compute& compute,
+std::vector<PlannedStage> PlanExperiment(const ExperimentConfig& asked, const Compute& compute,
                                          Comm& comm) {
-  CheckExperiment(config, comm);
+  CheckExperiment(asked, comm);
+  ExperimentConfig config = asked;
+  TakeStoredFeatures(config, comm);
   std::vector<PlannedStage> plan;
   Agree(comm, [&] {
     if (!comm.is_root()) return;
     RefuseLocked(config.run / "results.json");
-    ExperimentData data = ReadExperimentData(config);
-    const auto model = CheckModel(config, compute);
-    const TemporaryLists lists(data);
-    CheckPictures(config, data.train.images, data.train.list);
-    if (!config.tune_on_test()) CheckPictures(config, data.val.images, data.val.list);
-    CheckPictures(config, data.test.images, data.test.list);
-    plan = PlanStages(config, data, compute);
+    plan =
+        config.has_features() ? PlanFromFeatures(config, compute) : PlanFromImages(config, compute);
   });
   return plan;
 }

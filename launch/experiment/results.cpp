@@ -3,8 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
+#include "common/data/class_names.h"
+#include "common/data/name_match.h"
 #include "common/data/statistics.h"
 #include "common/disk/atomic_file.h"
 #include "common/files/feature_file.h"
@@ -18,7 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kMostImages = std::int64_t{1} << 50;
 constexpr std::size_t kMostConfusions = 1000;  // of each classifier; the prediction file has all
 
 // What cannot be estimated is null.
@@ -68,21 +70,48 @@ Json EvaluationJson(const Evaluation& done) {
           {"confusions_left_out", summary.confusions.size() - confusions.size()}};
 }
 
-Json FilesJson(const std::vector<fs::path>& paths) {
+Json FileJson(const H5Reader& file) {
+  return {{"format", FormatOf(file)}, {"sha256", file.seal()}, {"made_from", ReadProvenance(file)}};
+}
+
+// What was there first; "stored" tells it from the files of the run folder.
+Json FilesJson(const ExperimentConfig& config, const ExperimentResult& result) {
   Json files = Json::object();
-  for (const fs::path& path : paths) {
-    const H5Reader file(path);
-    files[path.filename().string()] = {
-        {"format", FormatOf(file)}, {"sha256", file.seal()}, {"made_from", ReadProvenance(file)}};
+  for (const auto& [name, stored] : config.stored) {
+    files[name] = FileJson(H5Reader(stored.path));
+    if (files[name]["sha256"] != stored.sha256) {
+      throw InputError(fmt::format("{}: was changed while the experiment ran; run it again",
+                                   stored.path.string()));
+    }
+    files[name]["stored"] = true;
   }
+  for (const fs::path& path : result.files)
+    files[path.filename().string()] = FileJson(H5Reader(path));
   return files;
+}
+
+// The classes that are told apart, with their names in the text, which may have more of them.
+ClassNames ClassesOf(const ExperimentConfig& config) {
+  const TextSet text = ReadTextFile(config.File("text.h5"));
+  std::map<std::string, std::string> name_of;
+  for (std::size_t c = 0; c < text.classes.size(); ++c) {
+    name_of.emplace(ToNfc(text.classes[c]), text.classnames[c]);
+  }
+  ClassNames found;
+  for (const std::string& each :
+       H5Reader(config.File("train.h5"), Seal::kCheckedBefore).Texts("classes")) {
+    found.classes.push_back(ToNfc(each));
+    const auto known = name_of.find(found.classes.back());
+    found.names.push_back(known == name_of.end() ? found.classes.back() : known->second);
+  }
+  return found;
 }
 
 Json SkippedJson(const ExperimentConfig& config) {
   Json skipped = Json::object();
   for (const char* name : {"train.h5", "val.h5", "test.h5"}) {
     if (name == std::string("val.h5") && config.tune_on_test()) continue;
-    const auto count = ReadSkipped(H5Reader(config.run / name, Seal::kCheckedBefore)).size();
+    const auto count = ReadSkipped(H5Reader(config.File(name), Seal::kCheckedBefore)).size();
     if (count > 0) skipped[name] = count;
   }
   return skipped;
@@ -112,87 +141,7 @@ void CompareWithCells(const ExperimentConfig& config, const ExperimentResult& re
   }
 }
 
-// From the first schema to the present one.
-void Upgrade(Json& json) {
-  if (json.at("schema") != kFirstResultsSchema) return;
-  json["schema"] = kResultsSchema;
-  for (Json& row : json.at("rows")) {
-    if (row.at("top1_accuracy").size() > 1) continue;
-    row["top1_half_width_95"] = row["top5_half_width_95"] = nullptr;
-  }
-  for (Json& done : json.at("evaluations")) {
-    for (Json& bin : done.at("calibration_bins")) {
-      if (bin.at(0) == 0) bin = {0, nullptr, nullptr};
-    }
-  }
-}
-
-// What schemas cannot say: that sizes and numbers fit one another.
-void CheckResults(const fs::path& path, const Json& json) {
-  const auto fail = [&](const std::string& what) {
-    throw InputError(fmt::format("{}: {}; run the experiment again", path.string(), what));
-  };
-  const std::size_t classes = json.at("class_names").size();
-  if (classes == 0 || json.at("classes") != classes) fail("'classes' does not fit 'class_names'");
-  const auto check_counts = [&](const char* name, const Json& counts) {
-    if (counts.size() != classes) fail(fmt::format("'{}' has not one number a class", name));
-    for (const Json& count : counts) {
-      const auto value = count.get<std::int64_t>();
-      if (value < 0 || value > kMostImages) fail(fmt::format("'{}' has {}, no count", name, value));
-    }
-  };
-  const auto fraction = [&](const Json& value) {
-    if (!(value.get<double>() >= 0 && value.get<double>() <= 1)) {
-      fail(fmt::format("{} is no fraction of 1", value.dump()));
-    }
-  };
-  if (json.at("class_folders").size() != classes)
-    fail("'class_folders' does not fit 'class_names'");
-  check_counts("class_samples", json.at("class_samples"));
-  for (const Json& shots : json.at("config").at("shots")) {
-    if (shots.get<std::int64_t>() < 1) fail(fmt::format("{} shots are too few", shots.dump()));
-  }
-  for (const Json& row : json.at("rows")) {
-    if (row.at("shots").get<std::int64_t>() < 0) fail("a row has less than 0 shots");
-    for (const std::string top : {"top1", "top5"}) {
-      fraction(row.at(top + "_mean"));
-      const Json& half = row.at(top + "_half_width_95");
-      const bool one = row.at(top + "_accuracy").size() < 2;
-      // Of few subsets it may be above 1.
-      if (one ? !half.is_null() : !(half.get<double>() >= 0)) {
-        fail(fmt::format("{} is no half-width of {}", half.dump(),
-                         one ? "one subset" : "an interval"));
-      }
-    }
-  }
-  for (const Json& done : json.at("evaluations")) {
-    check_counts("class_top1", done.at("class_top1"));
-    if (!done.at("ece").is_null()) fraction(done.at("ece"));
-    for (const Json& bin : done.at("calibration_bins")) {
-      if (bin.at(0) == 0) continue;
-      fraction(bin.at(1));
-      fraction(bin.at(2));
-    }
-    for (const Json& pair : done.at("confusions")) {
-      if (pair.at(0).get<std::uint64_t>() >= classes ||
-          pair.at(1).get<std::uint64_t>() >= classes) {
-        fail("'confusions' names a class that is not there");
-      }
-    }
-  }
-}
-
 }  // namespace
-
-void CheckSchema(const fs::path& path, const Json& json, const std::string& schema,
-                 const std::string& earlier) {
-  const auto found = json.find("schema");
-  if (found != json.end() && (*found == schema || (!earlier.empty() && *found == earlier))) return;
-  throw InputError(
-      fmt::format("{}: is of schema {}, this program knows '{}'; {}", path.string(),
-                  found == json.end() ? "none" : Printable(found->dump()).substr(0, 80), schema,
-                  "use the program that wrote it, or run the experiment again"));
-}
 
 Json RowsJson(const ExperimentResult& result) {
   Json rows = Json::array();
@@ -240,7 +189,7 @@ Json ConfigJson(const ExperimentConfig& config) {
 }
 
 Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result) {
-  const TextSet text = ReadTextFile(config.run / "text.h5");
+  const ClassNames classes = ClassesOf(config);
   Json evaluations = Json::array();
   for (const Evaluation& done : result.evaluations) evaluations.push_back(EvaluationJson(done));
   for (const Evaluation& done : result.evaluations) CompareWithCells(config, result, done);
@@ -252,8 +201,8 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
                {"tuned_on", TunedOnName(result.tuned_on)},
                {"config", ConfigJson(config)},
                {"classes", result.classes},
-               {"class_names", text.classnames},
-               {"class_folders", text.classes},
+               {"class_names", classes.names},
+               {"class_folders", classes.classes},
                {"class_samples", last.summary.class_samples},
                {"most_keys", result.most_keys},
                // of the last method at the last shot count, first seed
@@ -264,24 +213,7 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
                {"skipped_images", SkippedJson(config)},
                {"duplicate_pictures", DuplicatesJson(result)},
                {"inputs", OdditiesJson(result.oddities)},
-               {"files", FilesJson(result.files)}};
-  return json;
-}
-
-void WriteResults(const fs::path& path, const Json& results) {
-  WriteFileAtomically(path, SealedJson(results));
-}
-
-Json ReadResults(const fs::path& path) {
-  const std::string text = ReadFile(path, std::size_t{1} << 28);
-  Json json = ParseJsonObject(path, text);
-  CheckSchema(path, json, kResultsSchema, kFirstResultsSchema);
-  CheckJsonSeal(path, text, json, "run the experiment again");
-  ReadingJson(path, [&] {
-    Upgrade(json);
-    CheckResults(path, json);
-    return 0;
-  });
+               {"files", FilesJson(config, result)}};
   return json;
 }
 

@@ -1,5 +1,5 @@
 // RUN/results.json: every number of an experiment, the same bytes for the same inputs (schema:
-// docs/results.schema.json). RUN/run.json: what is not, times and where the images were.
+// docs/results.schema.json). RUN/run.json: what is not, times and where images or features were.
 #pragma once
 
 #include <filesystem>
@@ -36,11 +36,18 @@ void CheckSchema(const std::filesystem::path& path, const Json& json, const std:
 
 // Adds this run's times: stages that were reused keep those of the run that made them. `finished`:
 // stages that are no longer part of the experiment are dropped.
-void UpdateRunFile(const std::filesystem::path& path, const std::filesystem::path& test_images,
-                   const std::string& device, const ExperimentResult& result, bool finished);
+void UpdateRunFile(const ExperimentConfig& config, const std::string& device,
+                   const ExperimentResult& result, bool finished);
 // Sealed as results.json is; one that an earlier version wrote has no seal and is taken as it is.
 // An empty object when there is none. Throws InputError.
 Json ReadRunFile(const std::filesystem::path& path);
+
+// Whether a file that results.json names (a member of `files`) was there before and is not in the
+// run folder; whether any is.
+bool IsStored(const Json& file);
+bool IsFromFeatures(const Json& results);
+// The folder of those, by run.json; "" where it does not say. Throws InputError.
+std::filesystem::path StoredFolder(const std::filesystem::path& run_file, const Json& run);
 
 // What a stage took: seconds, items, unit, ranks [{seconds, cpu_seconds, items}].
 Json StageJson(const StageTime& stage);

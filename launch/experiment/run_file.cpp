@@ -1,6 +1,9 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "common/disk/atomic_file.h"
 #include "common/process/clock.h"
 #include "common/process/error.h"
@@ -12,6 +15,12 @@ namespace clipsweep {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Where images or features are, by the name that run.json has for it.
+std::pair<const char*, fs::path> SourceOf(const ExperimentConfig& config) {
+  if (config.has_features()) return {"features_from", config.features_from};
+  return {"test_images", config.split.empty() ? config.test : config.images};
+}
 
 // When a file that is kept was written: its stage's end, where no earlier run.json says it.
 std::string TimeOf(const fs::path& path) {
@@ -33,8 +42,9 @@ Json StageJson(const StageTime& stage) {
           {"ranks", ranks}};
 }
 
-void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std::string& device,
+void UpdateRunFile(const ExperimentConfig& config, const std::string& device,
                    const ExperimentResult& result, bool finished) {
+  const fs::path path = config.run / "run.json";
   Json run = Json::object();
   try {
     run = ReadRunFile(path);
@@ -62,9 +72,10 @@ void UpdateRunFile(const fs::path& path, const fs::path& test_images, const std:
                                {"device", on_cpu ? "cpu" : device},
                                {"program_version", kVersion}});
   }
+  const auto [source, folder] = SourceOf(config);
   run = {{"schema", kRunSchema},
          {"sha256", ""},
-         {"test_images", fs::absolute(test_images).lexically_normal().string()},
+         {source, fs::absolute(folder).lexically_normal().string()},
          {"stages", stages}};
   WriteFileAtomically(path, SealedJson(run));
 }
@@ -76,6 +87,18 @@ Json ReadRunFile(const fs::path& path) {
   CheckSchema(path, json, kRunSchema);
   if (json.contains("sha256")) CheckJsonSeal(path, text, json, "run the experiment again");
   return json;
+}
+
+bool IsStored(const Json& file) { return file.contains("stored"); }
+
+bool IsFromFeatures(const Json& results) {
+  return std::ranges::any_of(results.at("files"), IsStored);
+}
+
+fs::path StoredFolder(const fs::path& run_file, const Json& run) {
+  return ReadingJson(run_file, [&] {
+    return run.contains("features_from") ? run.at("features_from").get<std::string>() : "";
+  });
 }
 
 }  // namespace clipsweep

@@ -1,4 +1,5 @@
-// How the table of stages is made; for stages.cpp and evaluation_stages.cpp alone.
+// How the table of stages is made; for stages.cpp, source_stages.cpp and evaluation_stages.cpp
+// alone.
 #pragma once
 
 #include <filesystem>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "finetune/evaluate_job.h"
+#include "launch/experiment/hold_out.h"
 #include "launch/experiment/stages.h"
 
 namespace clipsweep {
@@ -38,7 +40,7 @@ class StageTable {
   void CheckLabels() const;
   std::string TextStage(const std::string& spec) const;
   Path TextFile(const std::string& spec) const;
-  Path File(const std::string& name) const { return config_.run / name; }
+  Path File(const std::string& name) const { return config_.File(name); }
   Path AdapterFile(std::int64_t shots, std::int64_t seed) const;
   // "test", or what is extracted to choose alpha, beta and epoch.
   Names Needs(Names needs) const;
@@ -51,8 +53,15 @@ class StageTable {
     return fresh ? IfPresent::kRecompute : IfPresent::kReplaceIfOther;
   }
 
+  // In source_stages.cpp.
+  void AddSources();
+  // What makes the features of "train", "val" or "test"; where they are there, no stage has the
+  // name.
+  std::string SplitStage(const std::string& split) const;
   void AddExtract(const std::string& split, const ExperimentData::Split& source);
+  void AddHoldOut(const std::string& split, HoldOutPart part);
   void AddText(const std::string& spec);
+
   void AddSweep();
   void AddFinetune(std::int64_t shots, std::int64_t seed);
 

@@ -8,13 +8,8 @@
 #include <map>
 
 #include "common/files/adapter_file.h"
-#include "common/files/feature_file.h"
-#include "common/files/text_file.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
-#include "extract/extract_job.h"
-#include "extract/output_check.h"
-#include "extract/text_job.h"
 #include "finetune/finetune_plan.h"
 #include "launch/experiment/stage_table.h"
 #include "sweep/sweep_plan.h"
@@ -25,10 +20,7 @@ namespace fs = std::filesystem;
 
 std::vector<Stage> StageTable::Make() {
   CheckLabels();
-  AddExtract("train", data_.train);
-  if (!config_.tune_on_test()) AddExtract("val", data_.val);
-  AddExtract("test", data_.test);
-  for (const std::string& spec : AllTemplates()) AddText(spec);
+  AddSources();
   AddSweep();
   for (const std::int64_t shots : config_.shots) {
     for (const std::int64_t seed : config_.seeds) AddFinetune(shots, seed);
@@ -74,8 +66,8 @@ fs::path StageTable::AdapterFile(std::int64_t shots, std::int64_t seed) const {
 }
 
 StageTable::Names StageTable::Needs(Names needs) const {
-  needs.insert(needs.end(), {"extract test", "text"});
-  if (!config_.tune_on_test()) needs.push_back("extract val");
+  needs.insert(needs.end(), {SplitStage("test"), "text"});
+  if (!config_.tune_on_test()) needs.push_back(SplitStage("val"));
   return needs;
 }
 
@@ -102,52 +94,6 @@ void StageTable::CheckFreshNames() const {
   }
 }
 
-void StageTable::AddExtract(const std::string& split, const ExperimentData::Split& source) {
-  ExtractConfig job;
-  job.model = config_.model;
-  job.images = source.images;
-  job.list = source.list;
-  job.classnames = data_.classnames;
-  job.out = File(split + ".h5");
-  static_cast<ExtractSettings&>(job) = config_.extract;
-  if (split != "train") job.views = 1;
-  job.seed = static_cast<std::uint64_t>(config_.seed);
-  Stage stage;
-  stage.name = "extract " + split;
-  stage.unit = "images";
-  stage.out = job.out;
-  stage.format = kFeatureFormat;
-  if (IsFresh(stage.name, stage.out, {})) job.if_present = IfPresent::kRecompute;
-  stage.if_present = job.if_present;
-  stage.difference = [at = at_, job] { return ExtractDifference(job, at.compute); };
-  stage.run = [at = at_, job, split](Comm& comm) {
-    const ExtractResult done = RunExtract(job, at.compute, comm);
-    at.result.classes = done.classes;
-    at.result.duplicates[job.out.filename().string()] = done.duplicates;
-    if (job.list.empty()) at.result.left_out[split] = done.left_out;
-    return done.reused_output;
-  };
-  stages_.push_back(std::move(stage));
-}
-
-void StageTable::AddText(const std::string& spec) {
-  TextConfig job;
-  job.model = config_.model;
-  job.classnames = data_.classnames;
-  job.templates = spec;
-  job.out = TextFile(spec);
-  Stage stage;
-  stage.name = TextStage(spec);
-  stage.unit = "classes";
-  stage.out = job.out;
-  stage.format = kTextFormat;
-  job.if_present = Derived(IsFresh(stage.name, stage.out, {}));
-  stage.if_present = job.if_present;
-  stage.made_from = [at = at_, job] { return TextProvenance(job, at.compute); };
-  stage.run = [at = at_, job](Comm& comm) { return RunText(job, at.compute, comm).reused_output; };
-  stages_.push_back(std::move(stage));
-}
-
 void StageTable::AddSweep() {
   SweepConfig job;
   job.cache = File("train.h5");
@@ -166,7 +112,7 @@ void StageTable::AddSweep() {
   stage.unit = "samples";
   stage.out = job.out;
   stage.format = kSweepFormat;
-  stage.needs = Needs({"extract train"});
+  stage.needs = Needs({SplitStage("train")});
   const bool fresh = IsFresh(stage.name, stage.out, stage.needs);
   job.resume = !fresh;
   job.if_present = Derived(fresh);
@@ -204,7 +150,7 @@ void StageTable::AddFinetune(std::int64_t shots, std::int64_t seed) {
   stage.unit = "samples";
   stage.out = job.out;
   stage.format = kAdapterFormat;
-  stage.needs = Needs({"extract train", "sweep"});
+  stage.needs = Needs({SplitStage("train"), "sweep"});
   stage.shared_work = true;
   const bool fresh = IsFresh(stage.name, stage.out, stage.needs);
   job.resume = !fresh;

@@ -6,6 +6,8 @@
 
 #include "common/disk/sha256.h"
 #include "common/files/provenance.h"
+#include "launch/experiment/hold_out.h"
+#include "launch/experiment/results.h"
 
 namespace clipsweep {
 namespace {
@@ -28,8 +30,13 @@ std::string ConfigHash(const Json& results) {
 std::string InputsHash(const Json& results) {
   std::string text;
   for (const auto& [file, about] : results.at("files").items()) {
-    for (const char* name : {"model_sha256", "list_sha256", kImagesSha256, "classnames_sha256",
-                             "templates_sha256", "preprocess", "precision", "dtype", "batch"}) {
+    if (IsStored(about)) {
+      text += fmt::format("{} {}\n", file, about.at("sha256").get<std::string>());
+      continue;
+    }
+    for (const char* name :
+         {"model_sha256", "list_sha256", kImagesSha256, "classnames_sha256", "templates_sha256",
+          "preprocess", "precision", "dtype", "batch", kHeldOutOf}) {
       if (about.at("made_from").contains(name)) {
         text += fmt::format("{} {} {}\n", file, name,
                             about.at("made_from").at(name).get<std::string>());

@@ -46,10 +46,13 @@ std::string TunedLabel(TunedOn tuned_on) {
   return fmt::format(" (tuned on {})", TunedOnName(tuned_on));
 }
 
-void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target) {
+void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target,
+                     ModelNeed need) {
+  auto* model = InputPath(&target->model);
+  if (need == ModelNeed::kAlways) model->required();
   // clang-format off
   options.add_options()
-      ("model", InputPath(&target->model)->required(), "checkpoint file or folder, or a name such as RN50 or ViT-B/32 found in "
+      ("model", model, "checkpoint file or folder, or a name such as RN50 or ViT-B/32 found in "
        "$CLIPSWEEP_MODELS or ~/.cache/clip")
       ("activation", Default(&target->activation), "auto (what the checkpoint's configuration says), quickgelu or gelu")
       ("precision", Default(&target->precision), "of the encoders' arithmetic: f32, bf16 (faster where the processor or GPU has it) or f16 (GPUs)")

@@ -5,6 +5,7 @@
 #include <boost/program_options.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct CommonOptions {
   std::string json;             // file for the machine-readable result
   std::string log_level = "info";
   bool quiet = false;
+  std::set<std::string> given;  // options that are not left at their defaults, without dashes
 };
 
 struct CommandContext {
@@ -86,8 +88,11 @@ inline boost::program_options::typed_value<bool>* Switch(bool* target) {
   return boost::program_options::bool_switch(target);
 }
 
-// --model, --activation, --precision, --trust-checkpoint.
-void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target);
+// --model, --activation, --precision, --trust-checkpoint. `need`: of a command that can do without,
+// which then says itself when it cannot.
+enum class ModelNeed { kAlways, kSometimes };
+void AddModelOptions(boost::program_options::options_description& options, ModelOptions* target,
+                     ModelNeed need = ModelNeed::kAlways);
 
 // --max-pixels, for commands that read pictures.
 void AddPictureOptions(boost::program_options::options_description& options, ModelOptions* target);

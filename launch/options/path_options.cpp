@@ -48,6 +48,13 @@ std::string LinkTarget(const std::string& path) {
 
 namespace {
 
+// Without links, of what is there.
+fs::path PlaceOf(const fs::path& path) {
+  std::error_code code;
+  const fs::path found = fs::weakly_canonical(fs::absolute(path), code);
+  return code ? fs::absolute(path).lexically_normal() : found;  // a folder that may not be read
+}
+
 // One thing on disk under two names, or one name that is not there yet.
 bool IsSame(const fs::path& a, const fs::path& b) {
   struct stat first {
@@ -55,12 +62,7 @@ bool IsSame(const fs::path& a, const fs::path& b) {
   const bool a_is = ::stat(a.c_str(), &first) == 0, b_is = ::stat(b.c_str(), &second) == 0;
   if (a_is != b_is) return false;
   if (a_is) return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-  const auto place = [](const fs::path& path) {
-    std::error_code code;
-    const fs::path found = fs::weakly_canonical(fs::absolute(path), code);
-    return code ? fs::absolute(path).lexically_normal() : found;  // a folder that may not be read
-  };
-  return place(a) == place(b);
+  return PlaceOf(a) == PlaceOf(b);
 }
 
 // What a stage makes beside its output.
@@ -243,6 +245,15 @@ po::typed_value<std::string>* OutputPath(std::string* target, OutputKind kind) {
 }
 po::typed_value<std::string>* RunFolder(std::string* target) {
   return new PathValue<std::string>(target, PathRole::kRunFolder);
+}
+
+bool IsBelow(const std::string& path, const std::string& folder) {
+  const auto place = [](const fs::path& named) {
+    const fs::path found = PlaceOf(named);
+    return found.has_filename() ? found : found.parent_path();  // a slash at the end is no name
+  };
+  const fs::path inner = place(path), outer = place(folder);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 std::vector<PathUse> PathsOf(const po::options_description& options,

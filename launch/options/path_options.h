@@ -85,6 +85,9 @@ boost::program_options::typed_value<std::string>* RunFolder(std::string* target)
 // Where a chain of links ends, whether or not something is there. Throws InputError for a loop.
 std::string LinkTarget(const std::string& path);
 
+// Whether `path`, which need not be there, is `folder` or in it, however deep.
+bool IsBelow(const std::string& path, const std::string& folder);
+
 // The uses of paths by what was given; after notify. Links that outputs are become their targets.
 // Throws UsageError for an empty path, naming the option.
 std::vector<PathUse> PathsOf(const boost::program_options::options_description& options,

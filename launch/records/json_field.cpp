@@ -80,6 +80,10 @@ void JsonField::ExpectSha256() const {
     Refuse("is not a SHA-256");
 }
 
+void JsonField::ExpectTrue() const {
+  if (json_ != true) Refuse("is not true");
+}
+
 void JsonField::ExpectAbout(double value, const std::string& what) const {
   constexpr double kRounding = 1e-6;  // of sums in another order
   const double found = json_.is_number() ? json_.get<double>() : NAN;

@@ -31,6 +31,7 @@ class JsonField {
   std::string Text() const;
   std::string NotEmpty() const;
   void ExpectSha256() const;
+  void ExpectTrue() const;
   // A number that is this one but for the last digits.
   void ExpectAbout(double value, const std::string& what) const;
   void ExpectNull(const std::string& why) const;

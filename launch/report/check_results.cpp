@@ -251,6 +251,7 @@ class Checker {
       ExpectPlainName(file, name);
       file.At("format").Text();
       file.At("sha256").ExpectSha256();
+      if (file.Has("stored")) file.At("stored").ExpectTrue();
       for (const auto& [key, value] : file.At("made_from").Members()) value.Text();
     }
   }

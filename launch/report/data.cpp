@@ -22,7 +22,8 @@ class Reader {
  public:
   explicit Reader(ReportData& data) : data_(data) {}
 
-  // Calls `read` with the file's path when it is there and the one results.json names.
+  // Calls `read` with the file's path when it is there and the one results.json names. A stored
+  // file may be another by now: nobody keeps it for this run.
   template <typename Read>
   void With(const std::string& name, const Read& read) {
     const Json& files = data_.results.at("files");
@@ -31,12 +32,21 @@ class Reader {
       throw InputError(fmt::format("{}: names a file outside the run folder: {}",
                                    (data_.folder / "results.json").string(), Printable(name)));
     }
-    const fs::path path = data_.folder / name;
-    if (!fs::exists(path)) {
+    const bool stored = IsStored(files.at(name));
+    const fs::path folder =
+        stored ? StoredFolder(data_.folder / "run.json", data_.run) : data_.folder;
+    const fs::path path = folder / name;
+    if (folder.empty() || !fs::exists(path)) {
       data_.absent.push_back(name);
       return;
     }
     if (SealOf(path) != files.at(name).at("sha256").get<std::string>()) {
+      if (stored) {
+        LogWarning("{}: is not the file that results.json was made from; it is not shown",
+                   path.string());
+        data_.absent.push_back(name);
+        return;
+      }
       throw InputError(fmt::format(
           "{}: is not the file that results.json was made from; run the experiment again",
           path.string()));
@@ -49,8 +59,10 @@ class Reader {
 };
 
 fs::path TestImages(const fs::path& path, const Json& run) {
-  return ReadingJson(path,
-                     [&] { return run.empty() ? "" : run.at("test_images").get<std::string>(); });
+  return ReadingJson(path, [&] {
+    const bool none = run.empty() || run.contains("features_from");
+    return none ? "" : run.at("test_images").get<std::string>();
+  });
 }
 
 void ReadCurves(ReportData& data, Reader& reader) {

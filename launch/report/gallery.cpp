@@ -15,6 +15,7 @@ constexpr int kSide = 96;
 
 // `path` is taken from a file of features: it stays below `images`.
 std::string Thumbnail(const std::filesystem::path& images, const std::filesystem::path& below) {
+  if (images.empty()) return "";  // nobody knows where they are
   const std::filesystem::path path = images / below;
   std::error_code error;
   if (below.is_absolute() || std::find(below.begin(), below.end(), "..") != below.end() ||

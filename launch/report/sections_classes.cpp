@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "launch/experiment/results.h"
 #include "launch/pages/charts.h"
 #include "launch/pages/markup.h"
 #include "launch/report/sections.h"
@@ -218,10 +219,12 @@ std::string GallerySection(const ReportData& data) {
   const std::string after = NameOf(*LastEvaluation(data.results, "Tip-Adapter"));
   std::string body;
   if (gallery.without_picture > 0) {
-    body += fmt::format(
-        "<p>The test images of {} are not where the run found them; <code>report --images</code> "
-        "says where they are now.</p>\n",
-        gallery.without_picture);
+    body += fmt::format("<p>{} ({} here); ",
+                        IsFromFeatures(data.results)
+                            ? "Made from stored features, the run has no pictures at hand"
+                            : "Test images are not where the run found them",
+                        gallery.without_picture);
+    body += "<code>report --images</code> says where they are now.</p>\n";
   }
   const auto part = [&](const std::string& what, std::int64_t all,
                         const std::vector<GalleryItem>& items) {

@@ -117,8 +117,7 @@ std::string SummarySection(const ReportData& data) {
     std::string names;
     for (const std::string& name : data.absent)
       names += (names.empty() ? "" : ", ") + EscapeHtml(name);
-    page += fmt::format("<p class=\"quiet\">No longer in the run folder, so not shown: {}.</p>\n",
-                        names);
+    page += fmt::format("<p class=\"quiet\">No longer there, so not shown: {}.</p>\n", names);
   }
   return page;
 }
