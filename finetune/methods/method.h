@@ -72,6 +72,8 @@ struct MethodInfo {
   ExactAlphaRange alpha = {};
   bool trains = false;
   bool selects_epoch = false;  // validation images choose the epoch
+  // An experiment has it anyway, by a stage of its own that shows more of it.
+  bool of_every_study = false;
 };
 
 // What a fit has at hand besides the problem.

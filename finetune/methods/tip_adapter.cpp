@@ -17,7 +17,8 @@ class TipAdapter final : public Method {
             .about = "a cache of the training images, added to the text's logits",
             .tuned = "alpha (exact), beta",
             .settings = TipSettings(),
-            .alpha = {true, 0, kMostTipAlpha}};
+            .alpha = {true, 0, kMostTipAlpha},
+            .of_every_study = true};
   }
 
   Fitted Fit(const FewShot& problem, const Settings& settings, FitJob&) const override {

@@ -30,7 +30,8 @@ class TipAdapterF final : public Method {
             .settings = AllSettings(),
             .alpha = {true, 0, kMostTipAlpha},
             .trains = true,
-            .selects_epoch = true};
+            .selects_epoch = true,
+            .of_every_study = true};
   }
 
   std::unique_ptr<Residual> MakeResidual(const FewShot& problem, const Settings& settings,

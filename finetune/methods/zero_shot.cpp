@@ -13,7 +13,8 @@ class ZeroShot final : public Method {
             .paper = "Radford et al., ICML 2021, arXiv 2103.00020",
             .about = "the text weights alone; learns nothing from the images",
             .tuned = "",
-            .settings = {}};
+            .settings = {},
+            .of_every_study = true};
   }
 
   Fitted Fit(const FewShot& problem, const Settings&, FitJob&) const override {

@@ -1,7 +1,10 @@
 #include <fmt/core.h>
 
 #include "common/comm/message.h"
+#include "common/compute/tensors.h"
+#include "common/compute/workers.h"
 #include "common/disk/text_output.h"
+#include "common/files/feature_file.h"
 #include "common/files/made_alike.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
@@ -23,19 +26,25 @@ constexpr std::int64_t kRange = 256;
 class PredictCommand final : public Command {
  public:
   std::string name() const override { return "predict"; }
-  std::string summary() const override { return "classify new images with a trained adapter"; }
+  std::string summary() const override {
+    return "classify new images, or stored features, with a classifier";
+  }
   std::string example() const override {
-    return "clipsweep predict --adapter adapter.h5 --model RN50.pt --images new_pictures --csv "
+    return "clipsweep predict --classifier classifier.h5 --model RN50.pt --images new_pictures "
+           "--csv "
            "predictions.csv";
   }
 
   void AddOptions(boost::program_options::options_description& options) override {
-    AddModelOptions(options, &model_);
+    AddModelOptions(options, &model_, ModelNeed::kSometimes);
     AddPictureOptions(options, &model_);
     // clang-format off
     options.add_options()
-        ("adapter", InputPath(&adapter_path_)->required(), "of finetune: keys, text, alpha and beta")
-        ("images", InputPath(&images_)->required()->multitoken(), "picture files, or folders, whose sub-folders are searched too")
+        ("classifier", InputPath(&classifier_path_), "of fit, or an adapter of finetune")
+        ("adapter", InputPath(&adapter_path_), "the same under its earlier name")
+        ("images", InputPath(&images_)->multitoken(), "with --model: picture files, or folders, whose sub-folders are searched too")
+        ("features", InputPath(&features_), "instead of --model and --images: features that are there")
+        ("reject-below", Default(&reject_below_), "a picture whose likeliest class is less probable is marked as rejected; 0: none")
         ("top", Default(&top_), "classes given for each picture")
         ("on-bad-image", Default(&on_bad_), "fail, or skip and say so")
         ("csv", OutputPath(&csv_, TextOutputOf("table of predictions", "path,rank,class,probability")), "also write path, rank, class, probability as comma-separated values");
@@ -49,9 +58,68 @@ class PredictCommand final : public Command {
       throw UsageError(
           fmt::format("--on-bad-image: '{}' is not one of fail, skip", Printable(on_bad_)));
     }
+    if (classifier_path_.empty() == adapter_path_.empty()) {
+      throw UsageError("--classifier: missing, or given beside --adapter; name one classifier");
+    }
+    if (adapter_path_.empty()) adapter_path_ = classifier_path_;
+    if (!(reject_below_ >= 0 && reject_below_ <= 1)) {
+      throw UsageError(fmt::format("--reject-below: {} is not in 0..1", reject_below_));
+    }
+    const bool pictures = !images_.empty() || !model_.model.empty();
+    if (features_.empty() ? images_.empty() || model_.model.empty() : pictures) {
+      throw UsageError(
+          "--model, --images, --features: give a model and images, or features that are there");
+    }
   }
 
   CommandOutput Run(const CommandContext& context) override {
+    return features_.empty() ? FromImages(context) : FromFeatures(context);
+  }
+
+ private:
+  CommandOutput FromFeatures(const CommandContext& context) {
+    Comm& comm = context.comm;
+    CommandOutput output;
+    Agree(comm, [&] {
+      adapter_ = ReadClassifier(adapter_path_);
+      const FeatureSet set = ReadFeatureFile(features_);
+      if (set.width != adapter_.width) {
+        throw InputError(fmt::format("{}: features are {} wide, the classifier {} takes {}",
+                                     features_, set.width, adapter_path_, adapter_.width));
+      }
+      oddities_ = RecordedOddities(adapter_.made_from);
+      oddities_.Add(RequireMadeAlike(
+          {{"adapter", adapter_path_, adapter_.made_from}, {"features", set.path, set.made_from}},
+          allowed_));
+      if (!comm.is_root()) return;
+      std::vector<float> rows = set.features;
+      NormalizeRows(rows, set.width);
+      found_.paths.assign(set.paths.begin(), set.paths.end());
+      answers_.resize(set.paths.size());
+      reasons_.resize(set.paths.size());
+      ClassifyRows(rows, context.compute);
+      output = Report();
+    });
+    NoteOddities(context, oddities_, output);
+    NoteSkipped(context, {features_}, output);
+    return output;
+  }
+
+  // rows [N, D] unit.
+  void ClassifyRows(const std::vector<float>& rows, const Compute& compute) {
+    const std::unique_ptr<Classifier> classifier = MakeClassifier(adapter_path_, adapter_);
+    const auto count = static_cast<std::int64_t>(answers_.size());
+    WorkerPool(compute.workers).Run((count + kRange - 1) / kRange, [&](std::int64_t range, int) {
+      const std::int64_t first = range * kRange, size = std::min(kRange, count - first);
+      const at::Tensor features =
+          at::from_blob(const_cast<float*>(rows.data()) + first * adapter_.width,
+                        {size, adapter_.width}, at::kFloat);
+      const auto found = TopClasses(classifier->Logits(features), top_);
+      std::copy(found.begin(), found.end(), answers_.begin() + first);
+    });
+  }
+
+  CommandOutput FromImages(const CommandContext& context) {
     Comm& comm = context.comm;
     std::vector<ShardRange> mine;
     Agree(comm, [&] {
@@ -77,7 +145,6 @@ class PredictCommand final : public Command {
     return output;
   }
 
- private:
   void Open(const Compute& compute) {
     adapter_ = ReadClassifier(adapter_path_);
     const auto checkpoint = OpenCheckpoint(model_);
@@ -138,6 +205,7 @@ class PredictCommand final : public Command {
   CommandOutput Report() const {
     CommandOutput output;
     Json predictions = Json::array(), skipped = Json::array();
+    std::int64_t rejected = 0;
     std::string csv = "path,rank,class,probability\n";
     for (std::size_t i = 0; i < paths_.size(); ++i) {
       const std::string path = paths_[i].string();
@@ -146,6 +214,8 @@ class PredictCommand final : public Command {
         skipped.push_back({{"path", path}, {"reason", reasons_[i]}});
         continue;
       }
+      const bool is_rejected = answers_[i].front().probability < reject_below_;
+      rejected += is_rejected ? 1 : 0;
       Json top = Json::array();
       for (std::size_t r = 0; r < answers_[i].size(); ++r) {
         const Prediction& p = answers_[i][r];
@@ -155,8 +225,9 @@ class PredictCommand final : public Command {
         output.text += fmt::format("{}{} {:.2f} %", r == 0 ? Printable(path) + ": " : ", ",
                                    Printable(name), 100 * p.probability);
       }
-      output.text += "\n";
+      output.text += is_rejected ? " (rejected)\n" : "\n";
       predictions.push_back({{"path", path}, {"top", top}});
+      if (reject_below_ > 0) predictions.back()["rejected"] = is_rejected;
     }
     if (!csv_.empty()) WriteTextOutput(csv_, csv);
     output.json = {{"adapter", adapter_path_},
@@ -164,12 +235,14 @@ class PredictCommand final : public Command {
                    {"predictions", predictions},
                    {"skipped", skipped},
                    {"image_warnings", NotesJson(image_warnings_)}};
+    if (reject_below_ > 0) output.json["rejected"] = rejected;
     NoteLeftOut(found_.left_out, output);
     return output;
   }
 
   ModelOptions model_;
-  std::string adapter_path_, on_bad_ = "fail", csv_;
+  std::string adapter_path_, classifier_path_, features_, on_bad_ = "fail", csv_;
+  double reject_below_ = 0;
   std::vector<std::string> images_;
   std::int64_t top_ = 5;
   Allowed allowed_;

@@ -16,6 +16,7 @@
 #include "extract/extract_job.h"
 #include "extract/models/model_options.h"
 #include "finetune/finetune_job.h"
+#include "finetune/fit_job.h"
 #include "sweep/sweep_job.h"
 
 namespace clipsweep {
@@ -54,6 +55,8 @@ struct ExperimentConfig {
   ExtractSettings extract;  // views: of the training images alone; max_bad: of each folder
   SweepSettings sweep;
   TrainSettings training;
+  std::vector<std::string> methods;  // of the table, fitted besides those of every study
+  bool leak = false;                 // also choose on test, to show what that is worth
   // Between savings of a sweep's blocks and at the ends of a training's epochs; none: as they have
   // it.
   std::optional<std::chrono::milliseconds> save_every;
@@ -87,6 +90,13 @@ struct Evaluation {
   PredictionSummary summary;
 };
 
+// A method fitted to one subset.
+struct MethodFit {
+  std::int64_t shots = 0, seed = 0;
+  TunedOn chosen_on = TunedOn::kVal;  // the images that could choose
+  FitResult fit;
+};
+
 // What one stage took on every rank.
 struct StageTime {
   struct Rank {
@@ -108,6 +118,7 @@ struct ExperimentResult {
   std::vector<MethodRow> rows;
   std::vector<SweepCell> cells;
   std::vector<FinetuneResult> adapters;  // in the order of cells
+  std::vector<MethodFit> fits;           // methods outer, then shots, then seeds
   std::vector<Evaluation> evaluations;
   std::int64_t test_samples = 0, classes = 0;
   std::int64_t most_keys = 0;               // this many shots are all keys, whatever the seed

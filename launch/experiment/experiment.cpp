@@ -4,6 +4,7 @@
 
 #include "common/process/error.h"
 #include "common/process/log.h"
+#include "finetune/methods/all_methods.h"
 #include "launch/experiment/checks.h"
 #include "launch/experiment/data.h"
 #include "launch/experiment/plan.h"
@@ -13,6 +14,29 @@
 
 namespace clipsweep {
 namespace {
+
+// A row a shot count of a method of --methods.
+void AddFits(const ExperimentConfig& config, const std::string& method,
+             const ExperimentResult& result, std::vector<MethodRow>& rows) {
+  const TunedOn chosen_on = config.tune_on_test() ? TunedOn::kTest : TunedOn::kVal;
+  for (const std::int64_t shots : config.shots) {
+    MethodRow row{FindMethod(method, "--methods").Info().title,
+                  TemplatesLabel(config.templates),
+                  shots,
+                  {},
+                  {}};
+    for (const MethodFit& one : result.fits) {
+      if (one.fit.classifier.method != method || one.shots != shots || one.chosen_on != chosen_on) {
+        continue;
+      }
+      if (shots == result.most_keys && !row.top1.empty()) break;  // one subset, not one a seed
+      const auto samples = static_cast<double>(one.fit.test_samples);
+      row.top1.push_back(static_cast<double>(one.fit.test.top1) / samples);
+      row.top5.push_back(static_cast<double>(one.fit.test.top5) / samples);
+    }
+    rows.push_back(std::move(row));
+  }
+}
 
 std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const ExperimentResult& result) {
   const auto fraction = [](std::int64_t right, std::int64_t samples) {
@@ -42,6 +66,7 @@ std::vector<MethodRow> MakeRows(const ExperimentConfig& config, const Experiment
   };
   add("Tip-Adapter", [&](std::size_t i) { return result.cells[i].test; });
   add("Tip-Adapter-F", [&](std::size_t i) { return result.adapters[i].test; });
+  for (const std::string& method : config.methods) AddFits(config, method, result, rows);
   return rows;
 }
 
@@ -87,7 +112,7 @@ ExperimentResult RunExperiment(const ExperimentConfig& config, const Compute& co
       about.resumed = std::filesystem::exists(stage.out.string() + ".parts");
     });
     if (same) {
-      result.adapters.push_back(result.adapters.back());
+      stage.repeat();
       continue;
     }
     result.files.push_back(stage.out);

@@ -1,6 +1,8 @@
-// The stages of --methods: each method of the table fitted for every shot count and subset seed, and
-// the first seed's classifier looked at image by image.
+// The stages of --methods: each method of the table fitted for every shot count and subset seed,
+// and the first seed's classifier looked at image by image.
 #include <fmt/core.h>
+
+#include <algorithm>
 
 #include "common/files/classifier_file.h"
 #include "finetune/methods/all_methods.h"
@@ -33,20 +35,24 @@ void StageTable::AddMethods() {
       for (const std::int64_t seed : config_.seeds) AddFit(name, shots, seed, chosen_on);
     }
   }
-  if (config_.leak && !config_.tune_on_test()) {
-    for (const std::string& name : config_.LeakMethods()) {
-      for (const TunedOn tuned_on : {TunedOn::kVal, TunedOn::kTest}) {
-        const bool is_there = tuned_on == TunedOn::kVal && config_.Fits(name);
-        for (const std::int64_t shots : config_.shots) {
-          for (const std::int64_t seed : config_.seeds) {
-            if (!is_there) AddFit(name, shots, seed, tuned_on);
-          }
-        }
-      }
-    }
-  }
+  if (config_.leak) AddLeak();
   for (const std::string& name : config_.methods) {
     for (const std::int64_t shots : config_.shots) AddFitted(name, shots, chosen_on);
+  }
+}
+
+// What is chosen, chosen on test too; and on validation images where no fit stage did that.
+void StageTable::AddLeak() {
+  for (const auto& method : AllMethods()) {
+    const MethodInfo info = method->Info();
+    const bool listed = std::ranges::find(config_.methods, info.name) != config_.methods.end();
+    if (info.tuned.empty() || !(listed || info.of_every_study)) continue;
+    for (const TunedOn chosen_on : {TunedOn::kVal, TunedOn::kTest}) {
+      if (listed && chosen_on == TunedOn::kVal) continue;
+      for (const std::int64_t shots : config_.shots) {
+        for (const std::int64_t seed : config_.seeds) AddFit(info.name, shots, seed, chosen_on);
+      }
+    }
   }
 }
 
@@ -84,6 +90,10 @@ void StageTable::AddFit(const std::string& method, std::int64_t shots, std::int6
     return reused;
   };
   if (seed != config_.seeds.front()) {
+    stage.repeat = [at = at_, seed] {
+      at.result.fits.push_back(at.result.fits.back());
+      at.result.fits.back().seed = seed;
+    };
     stage.same_as_before = [shots, sweep = File("sweep.h5")] {
       return ReadSweepFile(sweep).most_keys == shots;
     };

@@ -12,7 +12,9 @@
 #include "common/disk/output_lock.h"
 #include "common/process/error.h"
 #include "common/process/log.h"
+#include "finetune/methods/all_methods.h"
 #include "launch/experiment/experiment.h"
+#include "launch/experiment/leak.h"
 #include "launch/experiment/results.h"
 #include "launch/experiment/stored_features.h"
 #include "launch/options/home_folder.h"
@@ -27,18 +29,35 @@ std::string Percent(const MeanInterval& interval) {
   return fmt::format("{:6.2f} ± {:<5.2f}", 100 * interval.mean, 100 * *interval.half_width);
 }
 
+// What test images would have gained by choosing.
+std::string LeakTable(const Json& results) {
+  const std::vector<LeakRow> rows = LeakOf(results);
+  if (rows.empty()) return "";
+  std::string text = fmt::format(
+      "\nthe leak: top-1 % when validation images choose, and when test images do\n\n{:<18} {:>6} "
+      "{:>8} {:>8} {:>8}\n",
+      "method", "shots", "val", "test", "leak");
+  for (const LeakRow& row : rows) {
+    text += fmt::format("{:<18} {:>6} {:>8.2f} {:>8.2f} {:>+8.2f}\n", row.method, row.shots,
+                        100 * row.on_val, 100 * row.on_test, 100 * (row.on_test - row.on_val));
+  }
+  return text;
+}
+
 std::string Table(const ExperimentResult& result, const ExperimentConfig& config) {
+  std::size_t width = 14;
+  for (const MethodRow& row : result.rows) width = std::max(width, row.method.size());
   std::string text = fmt::format(
       "{} classes, {} test images; {} chosen on {}; mean ± 95 % over {} subset "
       "seeds\n\n"
-      "{:<14} {:<14} {:>6}   {:<15}  {:<15}\n",
+      "{:<{}} {:<14} {:>6}   {:<15}  {:<15}\n",
       result.classes, result.test_samples,
       config.training.select == Select::kLast ? "alpha and beta" : "alpha, beta and epoch",
-      TunedOnName(result.tuned_on), config.seeds.size(), "method", "templates", "shots", "top-1 %",
-      "top-5 %");
+      TunedOnName(result.tuned_on), config.seeds.size(), "method", width, "templates", "shots",
+      "top-1 %", "top-5 %");
   for (const MethodRow& row : result.rows) {
-    text += fmt::format("{:<14} {:<14} {:>6}   {}  {}\n", row.method, row.templates, row.shots,
-                        Percent(Summarize(row.top1)), Percent(Summarize(row.top5)));
+    text += fmt::format("{:<{}} {:<14} {:>6}   {}  {}\n", row.method, width, row.templates,
+                        row.shots, Percent(Summarize(row.top1)), Percent(Summarize(row.top5)));
   }
   return text;
 }
@@ -54,6 +73,21 @@ Tune ParseTune(const std::string& name) {
   if (name == "val") return Tune::kVal;
   if (name == "test") return Tune::kTest;
   throw UsageError(fmt::format("--tune: '{}' is not one of val, test", Printable(name)));
+}
+
+// Those that no study has anyway, in the table's order.
+std::vector<std::string> ParseMethods(const std::string& text) {
+  const std::vector<std::string> asked = Parts(text == "none" ? "" : text);
+  if (text != "all") {
+    for (const std::string& name : asked) FindMethod(name, "--methods");
+  }
+  std::vector<std::string> methods;
+  for (const auto& method : AllMethods()) {
+    const MethodInfo info = method->Info();
+    const bool wanted = text == "all" || std::ranges::find(asked, info.name) != asked.end();
+    if (wanted && !info.of_every_study) methods.push_back(info.name);
+  }
+  return methods;
 }
 
 // "all", "none" and what switches take in a configuration; else names.
@@ -92,6 +126,8 @@ void ExperimentOptions::Add(boost::program_options::options_description& options
       ("title", Default(&config_.title), "of the data set, for reports")
       ("shots", Default(&shots_), "keys per class, as in 1,5,16")
       ("subset-seeds", Default(&seeds_), "which keys: one subset a seed, as in 31,32 or 31:41")
+      ("methods", Default(&methods_), "few-shot methods besides zero-shot, Tip-Adapter and Tip-Adapter-F: names that 'clipsweep methods' lists, as in lp++,gda; all; or none")
+      ("leak", Switch(&config_.leak), "also let the test images choose, and show the difference")
       ("tune", Default(&tune_), "what chooses alpha, beta and epoch: val, or test (labelled)")
       ("fresh", Default(&fresh_)->implicit_value("all", "all"), "make everything again; or only these stages or files, as in train,sweep, and what stands on them")
       ("run", RunFolder(&run_)->required(), "folder for every file of the run; up-to-date ones are kept");
@@ -128,6 +164,11 @@ ExperimentConfig ExperimentOptions::Config(const CommonOptions& common) const {
   config.compare_templates.clear();
   for (const std::string& spec : Parts(compare_ == "none" ? "" : compare_)) {
     config.compare_templates.push_back(WithHome(spec));
+  }
+  config.methods = ParseMethods(methods_);
+  if (config.leak && config.tune_on_test()) {
+    throw UsageError(
+        "--leak: compares what validation and test images choose; leave out --tune test");
   }
   config.fresh = ParseFresh(fresh_);
   return config;
@@ -195,7 +236,7 @@ CommandOutput RunAndReport(const ExperimentConfig& asked, const CommandContext& 
     if (!context.comm.is_root()) return;
     const Json results = MakeResults(config, result);
     WriteResults(config.run / "results.json", results);
-    const std::string table = Table(result, config);
+    const std::string table = Table(result, config) + LeakTable(results);
     std::string notes;
     for (const auto& [file, count] : results["skipped_images"].items()) {
       notes += fmt::format("not counted, unreadable images: {} of {}\n", count.get<std::int64_t>(),

@@ -30,7 +30,7 @@ class ExperimentOptions {
   std::vector<std::string> of_images_;  // options that say nothing of features that are there
   std::string features_from_, train_, val_, test_, images_, split_, classnames_, run_,
       shots_ = "1,5,16", seeds_ = "1:6", compare_ = "imagenet-1,imagenet-7,imagenet-80",
-      fresh_ = "none", tune_ = "val";
+      methods_ = "none", fresh_ = "none", tune_ = "val";
 };
 
 // Runs the experiment; on rank 0 writes results.json, table.txt and run.json and fills the output.

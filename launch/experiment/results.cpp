@@ -13,6 +13,7 @@
 #include "common/files/feature_file.h"
 #include "common/files/text_file.h"
 #include "common/process/log.h"
+#include "finetune/methods/all_methods.h"
 #include "launch/experiment/stages.h"
 #include "launch/records/json_file.h"
 
@@ -41,6 +42,35 @@ Json CellsJson(const ExperimentResult& result) {
          {"tip_adapter_f_epoch", adapter.selected_epoch}});
   }
   return cells;
+}
+
+// Numbers as numbers, words as words.
+Json SettingsJson(const std::map<std::string, std::string>& settings) {
+  Json json = Json::object();
+  for (const auto& [name, text] : settings) {
+    const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    json[name] = value.is_number() ? value : Json(text);
+  }
+  return json;
+}
+
+Json FitsJson(const ExperimentResult& result) {
+  Json fits = Json::array();
+  for (const MethodFit& one : result.fits) {
+    const ClassifierData& classifier = one.fit.classifier;
+    fits.push_back(
+        {{"method", classifier.method},
+         {"title", FindMethod(classifier.method, "--methods").Info().title},
+         {"shots", one.shots},
+         {"subset_seed", one.seed},
+         {"chosen_on", TunedOnName(one.chosen_on)},
+         {"settings", SettingsJson(classifier.settings)},
+         {"tuned", classifier.tuned},
+         {"epoch", classifier.selected_epoch},
+         {"notes", classifier.notes},
+         {"counts", CountsJson(one.fit.test_samples, one.fit.test.top1, one.fit.test.top5)}});
+  }
+  return fits;
 }
 
 Json EvaluationJson(const Evaluation& done) {
@@ -127,18 +157,31 @@ Json DuplicatesJson(const ExperimentResult& result) {
   return json;
 }
 
-// The sweep and the training count with other products than the evaluation: equal but for logits
-// that are nearly equal.
-void CompareWithCells(const ExperimentConfig& config, const ExperimentResult& result,
-                      const Evaluation& done) {
+// What the stage that made an evaluated classifier counted; nothing for zero-shot.
+std::optional<TopCounts> CountedBefore(const ExperimentConfig& config,
+                                       const ExperimentResult& result, const Evaluation& done) {
+  for (const MethodFit& one : result.fits) {
+    const bool same =
+        one.shots == done.shots && one.seed == config.seeds.front() &&
+        FindMethod(one.fit.classifier.method, "--methods").Info().title == done.method;
+    if (same && one.chosen_on == result.tuned_on) return one.fit.test;
+  }
   for (std::size_t i = 0; i < result.cells.size(); ++i) {
     const SweepCell& cell = result.cells[i];
     if (cell.shots != done.shots || cell.seed != config.seeds.front()) continue;
-    const TopCounts counts = done.method == "Tip-Adapter" ? cell.test : result.adapters[i].test;
-    if (counts.top1 == done.summary.top1 && counts.top5 == done.summary.top5) continue;
-    LogWarning("{} at {} shots: {} right one way, {} image by image (logits nearly equal)",
-               done.method, done.shots, counts.top1, done.summary.top1);
+    return done.method == "Tip-Adapter" ? cell.test : result.adapters[i].test;
   }
+  return std::nullopt;
+}
+
+// The sweep and the training count with other products than the evaluation: equal but for logits
+// that are nearly equal.
+void CompareWithCounted(const ExperimentConfig& config, const ExperimentResult& result,
+                        const Evaluation& done) {
+  const auto counts = CountedBefore(config, result, done);
+  if (!counts || (counts->top1 == done.summary.top1 && counts->top5 == done.summary.top5)) return;
+  LogWarning("{} at {} shots: {} right one way, {} image by image (logits nearly equal)",
+             done.method, done.shots, counts->top1, done.summary.top1);
 }
 
 }  // namespace
@@ -184,6 +227,7 @@ Json ConfigJson(const ExperimentConfig& config) {
   note("weight_decay", config.training.weight_decay, training.weight_decay);
   note("patience", config.training.patience, training.patience);
   note("learn", config.training.learn.Names(), training.learn.Names());
+  if (!config.methods.empty()) json["methods"] = config.methods;
   if (config.training.select == Select::kLast) json["select"] = SelectName(Select::kLast);
   return json;
 }
@@ -192,7 +236,7 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
   const ClassNames classes = ClassesOf(config);
   Json evaluations = Json::array();
   for (const Evaluation& done : result.evaluations) evaluations.push_back(EvaluationJson(done));
-  for (const Evaluation& done : result.evaluations) CompareWithCells(config, result, done);
+  for (const Evaluation& done : result.evaluations) CompareWithCounted(config, result, done);
   const Evaluation& last = result.evaluations.back();
   Json json = {{"schema", kResultsSchema},
                {"sha256", ""},  // its place; WriteResults seals
@@ -214,6 +258,7 @@ Json MakeResults(const ExperimentConfig& config, const ExperimentResult& result)
                {"duplicate_pictures", DuplicatesJson(result)},
                {"inputs", OdditiesJson(result.oddities)},
                {"files", FilesJson(config, result)}};
+  if (!result.fits.empty()) json["fits"] = FitsJson(result);
   return json;
 }
 

@@ -1,5 +1,4 @@
-// How the table of stages is made; for stages.cpp, source_stages.cpp and evaluation_stages.cpp
-// alone.
+// How the table of stages is made; for the files named *_stages.cpp and stages.cpp alone.
 #pragma once
 
 #include <filesystem>
@@ -71,6 +70,12 @@ class StageTable {
                      std::int64_t shots, EvaluateConfig job, const Names& needs,
                      const std::function<void(EvaluateConfig&)>& complete);
   EvaluateConfig Evaluate(const std::string& spec, const std::string& file) const;
+  // In fit_stages.cpp.
+  void AddMethods();
+  void AddLeak();
+  void AddFit(const std::string& method, std::int64_t shots, std::int64_t seed, TunedOn tuned_on);
+  void AddFitted(const std::string& method, std::int64_t shots, TunedOn tuned_on);
+
   void AddZeroShot(const std::string& spec);
   void AddTip(std::size_t place);
   void AddAdapter(std::size_t place);

@@ -26,6 +26,7 @@ std::vector<Stage> StageTable::Make() {
     for (const std::int64_t seed : config_.seeds) AddFinetune(shots, seed);
   }
   for (const std::string& spec : AllTemplates()) AddZeroShot(spec);
+  AddMethods();
   for (std::size_t s = 0; s < config_.shots.size(); ++s) AddTip(s);
   for (std::size_t s = 0; s < config_.shots.size(); ++s) AddAdapter(s);
   CheckFreshNames();
@@ -163,6 +164,7 @@ void StageTable::AddFinetune(std::int64_t shots, std::int64_t seed) {
     return at.result.adapters.back().reused_output;
   };
   if (seed != config_.seeds.front()) {
+    stage.repeat = [at = at_] { at.result.adapters.push_back(at.result.adapters.back()); };
     stage.same_as_before = [shots, sweep = job.sweep] {
       return ReadSweepFile(sweep).most_keys == shots;
     };

@@ -20,6 +20,7 @@ struct Stage {
   IfPresent if_present = IfPresent::kReuse;
   std::vector<std::string> needs;        // stages whose files it reads
   std::function<bool()> same_as_before;  // makes nothing: all keys are one subset for every seed
+  std::function<void()> repeat;          // then: the result of the stage before once more
   // One of the two says whether `out` is up to date; both read what they need from disk. What it
   // would be made from, or in words how it, which is there, was made otherwise ("": it was not).
   std::function<Provenance()> made_from;

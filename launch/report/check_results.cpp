@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -55,6 +56,7 @@ class Checker {
     CheckHead();
     CheckClasses();
     CheckCells();
+    CheckFits();
     for (const JsonField& field : whole_.At("evaluations").List()) CheckEvaluation(field);
     CheckEvaluationsAreAll();
     CheckRows();
@@ -142,6 +144,33 @@ class Checker {
     }
   }
 
+  // Of --methods and --leak; those that validation images, or what the run names, chose make rows.
+  void CheckFits() {
+    if (!whole_.Has("fits")) return;
+    const JsonField config = whole_.At("config");
+    std::set<std::string> listed;
+    if (config.Has("methods")) {
+      for (const JsonField& one : config.At("methods").List()) listed.insert(one.NotEmpty());
+    }
+    for (const JsonField& fit : whole_.At("fits").List()) {
+      const std::string method = fit.At("method").NotEmpty(), title = fit.At("title").NotEmpty();
+      const std::int64_t shots = fit.At("shots").Integer(1, kMost);
+      if (std::ranges::find(shots_, shots) == shots_.end())
+        fit.At("shots").Refuse("is not a shot count of the experiment");
+      fit.At("subset_seed").Integer(0, kMost);
+      fit.At("epoch").Integer(0, kMost);
+      const std::string chosen_on = fit.At("chosen_on").Text();
+      if (chosen_on != "val" && chosen_on != "test")
+        fit.At("chosen_on").Refuse("is neither val nor test");
+      const ResultCounts counts = ReadCounts(fit.At("counts"));
+      ExpectSamples(fit.At("counts"), counts);
+      if (!listed.contains(method) || chosen_on != whole_.At("tuned_on").Text()) continue;
+      if (method_titles_.empty() || method_titles_.back() != title) method_titles_.push_back(title);
+      auto& all = by_cell_[{title, shots}];
+      if (shots != most_keys_ || all.empty()) all.push_back(counts);
+    }
+  }
+
   void CheckEvaluation(const JsonField& field) {
     const std::string method = field.At("method").Text(), templates = field.At("templates").Text();
     const bool zero_shot = method == kZeroShot;
@@ -175,9 +204,14 @@ class Checker {
     std::vector<Expected> expected;
     for (const auto& [templates, counts] : zero_shot_)
       expected.push_back({kZeroShot, templates, 0, {counts}});
-    for (const char* method : {kTip, kTipF}) {
-      for (const std::int64_t shots : shots_)
-        expected.push_back({method, templates_, shots, by_cell_.at({method, shots})});
+    std::vector<std::string> methods{kTip, kTipF};
+    methods.insert(methods.end(), method_titles_.begin(), method_titles_.end());
+    for (const std::string& method : methods) {
+      for (const std::int64_t shots : shots_) {
+        const auto counts = by_cell_.find({method, shots});
+        if (counts == by_cell_.end()) whole_.At("fits").Refuse("lack a method at a shot count");
+        expected.push_back({method, templates_, shots, counts->second});
+      }
     }
     const auto rows = whole_.At("rows").List();
     if (rows.size() != expected.size()) {
@@ -266,6 +300,7 @@ class Checker {
   Axis alpha_, beta_;
   std::int64_t epochs_ = 0, most_keys_ = 0, samples_ = 0;
   ResultCounts test_, last_;
+  std::vector<std::string> method_titles_;  // of --methods
   std::map<std::pair<std::string, std::int64_t>, std::vector<ResultCounts>>
       by_cell_;                                                  // method, shots
   std::vector<std::pair<std::string, ResultCounts>> zero_shot_;  // by templates

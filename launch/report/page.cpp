@@ -39,6 +39,7 @@ code { overflow-wrap: anywhere; }
 std::string Navigation(const std::string& body) {
   constexpr std::pair<const char*, const char*> kLinks[] = {{"table", "Results"},
                                                             {"shots", "Shots"},
+                                                            {"methods", "Methods"},
                                                             {"prompts", "Prompts"},
                                                             {"grid", "Alpha and beta"},
                                                             {"training", "Training"},
@@ -83,9 +84,9 @@ std::string ReportPage(const ReportData& data) {
     page += "<main>\n" + SummarySection(data);
     std::string body;
     for (const auto section :
-         {TableSection, ShotsSection, PromptsSection, GridSection, TrainingSection, ClassesSection,
-          ConfusionSection, CalibrationSection, GallerySection, MapSection, TimeSection,
-          ProvenanceSection}) {
+         {TableSection, ShotsSection, MethodsSection, PromptsSection, GridSection, TrainingSection,
+          ClassesSection, ConfusionSection, CalibrationSection, GallerySection, MapSection,
+          TimeSection, ProvenanceSection}) {
       body += section(data);
     }
     return page + Navigation(body) + body + "</main>\n</body>\n</html>\n";

@@ -14,6 +14,8 @@ std::string ShotsSection(const ReportData& data);
 std::string PromptsSection(const ReportData& data);
 std::string GridSection(const ReportData& data);
 std::string TrainingSection(const ReportData& data);
+// sections_methods.cpp
+std::string MethodsSection(const ReportData& data);
 // sections_classes.cpp
 std::string ClassesSection(const ReportData& data);
 std::string ConfusionSection(const ReportData& data);

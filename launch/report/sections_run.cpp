@@ -15,8 +15,12 @@ std::string Rate(double items, double seconds, const std::string& unit) {
                      EscapeHtml(unit));
 }
 
-// Stages of one kind ("finetune", "evaluate") are one line when there are many.
+// Stages of one kind ("finetune", "evaluate", the fits of a method) are one line when there are
+// many.
 std::string GroupOf(const std::string& stage) {
+  if (stage.starts_with("fit ")) {
+    return fmt::format("{} (all)", stage.substr(0, stage.find(' ', 4)));
+  }
   for (const char* kind : {"finetune", "evaluate"}) {
     if (stage.starts_with(kind)) return std::string(kind) + " (all)";
   }
