@@ -161,9 +161,10 @@ Json DuplicatesJson(const ExperimentResult& result) {
 std::optional<TopCounts> CountedBefore(const ExperimentConfig& config,
                                        const ExperimentResult& result, const Evaluation& done) {
   for (const MethodFit& one : result.fits) {
-    const bool same =
-        one.shots == done.shots && one.seed == config.seeds.front() &&
-        FindMethod(one.fit.classifier.method, "--methods").Info().title == done.method;
+    const std::string& method = one.fit.classifier.method;
+    if (std::ranges::find(config.methods, method) == config.methods.end()) continue;
+    const bool same = one.shots == done.shots && one.seed == config.seeds.front() &&
+                      FindMethod(method, "--methods").Info().title == done.method;
     if (same && one.chosen_on == result.tuned_on) return one.fit.test;
   }
   for (std::size_t i = 0; i < result.cells.size(); ++i) {

@@ -60,6 +60,13 @@ std::vector<Figure> FiguresOf(const Json& results, const Json& stages) {
     AddCounts("Tip-Adapter " + of, cell.at("tip_adapter"), figures);
     AddCounts("Tip-Adapter-F " + of, cell.at("tip_adapter_f"), figures);
   }
+  for (const Json& fit : results.contains("fits") ? results.at("fits") : Json::array()) {
+    AddCounts(fmt::format("{} {}-shot seed {} chosen on {}", fit.at("title").get<std::string>(),
+                          fit.at("shots").get<std::int64_t>(),
+                          fit.at("subset_seed").get<std::int64_t>(),
+                          fit.at("chosen_on").get<std::string>()),
+              fit.at("counts"), figures);
+  }
   for (const Json& row : results.at("rows")) {
     const auto shots = row.at("shots").get<std::int64_t>();
     figures.push_back({fmt::format("{} {} top1", row.at("method").get<std::string>(),
@@ -80,6 +87,7 @@ std::vector<Figure> FiguresOf(const Json& results, const Json& stages) {
     for (const char* kind : {"text", "finetune", "evaluate"}) {
       if (name.starts_with(kind)) group = kind;
     }
+    if (name.starts_with("fit ")) group = name.substr(0, name.find(' ', 4));  // its method
     for (Sum* sum : {&sums[group], &all}) {
       sum->whole =
           sum->whole && !stage.at("reused").get<bool>() && !stage.at("resumed").get<bool>();

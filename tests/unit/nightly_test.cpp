@@ -246,7 +246,10 @@ TEST(RecordedDevice, IsTheOneThatComputed) {
     stage.ranks = {{1, 1, 1}};
   }
   result.files = {config.out, folder / "gpu.h5"};
-  UpdateRunFile(folder / "run.json", folder.path(), "cuda:0", result, /*finished=*/true);
+  ExperimentConfig experiment;
+  experiment.run = folder.path();
+  experiment.test = folder.path();
+  UpdateRunFile(experiment, "cuda:0", result, /*finished=*/true);
   const Json stages = ReadRunFile(folder / "run.json").at("stages");
   EXPECT_EQ(stages.at("evaluate zero-shot").at("device"), "cpu");
   EXPECT_EQ(stages.at("sweep").at("device"), "cuda:0");
