@@ -1,9 +1,7 @@
 """fit, evaluate, methods: every method of the table on small stored features, on any number of ranks, and on bad input."""
 import hashlib
 import json
-import os
 import pathlib
-import signal
 import subprocess
 
 import h5py
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 
 import import_tip_adapter as importer
-from conftest import command_line, mpi_environment, run, run_ok, wait_until
+from conftest import command_line, reseal, run, run_ok, wait_until
 
 CLASSES, WIDTH = 40, 24
 NAMES = [f"c{c:02d}" for c in range(CLASSES)]
@@ -82,10 +80,9 @@ def test_a_killed_training_goes_on(few, tmp_path, method):
     arguments = ["fit", "--method", method, "--cache", few / "cache.h5", "--text", few / "text.h5", "--tune-on", few / "val.h5",
                  "--save-every", "0.05", "--quiet", *sets(long)]
     out = tmp_path / "killed.h5"
-    process = subprocess.Popen(command_line([*arguments, "--out", out], 2), env=mpi_environment(), stderr=subprocess.DEVNULL,
-                               start_new_session=True)
+    process = subprocess.Popen(command_line([*arguments, "--out", out]), stderr=subprocess.DEVNULL)
     wait_until((tmp_path / "killed.h5.parts/state.h5").exists, process)
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     assert not out.exists()
     refused = run(*arguments, "--out", out)
@@ -111,7 +108,11 @@ def test_what_is_chosen_and_by_what(few, tmp_path):
     assert both["tuned"] == [] and both["tuned_on"] == "none" and both["settings"] == {"alpha": 0.25, "beta": 3}
     assert settings("--tune-on", "test")["tuned_on"] == "test"
     assert settings("--tune-on", "test")["test"]["top1"] >= on_val["test"]["top1"]
-    assert settings("--tune-on", "split")["tuned_on"] == "split"
+    more = write(tmp_path, per_class=lambda c: 3)
+    split = fit(more, "tip-adapter", tmp_path / "s.h5", "--tune-on", "split", json_path=tmp_path / "s.json").json
+    assert split["tuned_on"] == "split" and split["keys"] == 2 * CLASSES
+    single = fit(few, "tip-adapter", tmp_path / "t.h5", "--tune-on", "split")
+    assert single.code == 3 and "too few for --tune-on split" in single.err
 
 
 @pytest.mark.parametrize("method, exact", [("tip-adapter", "alpha"), ("gda", "alpha"), ("ape", "alpha")])
@@ -196,7 +197,6 @@ def test_tuning_on_what_is_measured_or_learned_from_is_refused(few, tmp_path):
 
 
 def test_damaged_and_foreign_classifiers_are_refused(few, tmp_path):
-    from conftest import reseal
     fit(few, "ape", tmp_path / "c.h5")
     whole = (tmp_path / "c.h5").read_bytes()
 
@@ -214,7 +214,7 @@ def test_damaged_and_foreign_classifiers_are_refused(few, tmp_path):
         return change
 
     damage(lambda file: file.__delitem__("array_keys"), "lacks 'keys'")
-    damage(lambda file: file.attrs.__setitem__("form", "cubic"), "is not one that this program knows")
+    damage(lambda file: file.attrs.create("form", "cubic", dtype=h5py.string_dtype("utf-8", 5)), "is not one that this program knows")
     damage(lambda file: file.attrs.__setitem__("number.beta", np.inf), "is not finite")
     damage(lambda file: file.attrs.__delitem__("number.beta"), "lacks the number 'beta'")
     damage(replace("index_channels", np.int32([0, WIDTH])), "is not one of its 24")

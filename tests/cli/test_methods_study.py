@@ -79,7 +79,7 @@ def test_methods_come_and_go_and_the_rest_is_kept(folder, tmp_path):
 
 
 def test_all_and_unknown_methods(folder, tmp_path):
-    result = run("experiment", "--features-from", folder, "--run", tmp_path / "run", "--methods", "gda,lpp")
+    result = run("experiment", "--features-from", folder, "--run", tmp_path / "run", "--methods", "gda,lp+")
     assert result.code == 2 and len(result.errors) == 1 and "did you mean 'lp++'" in result.errors[0]
     wrong = run("experiment", "--features-from", folder, "--run", tmp_path / "run", "--leak", "--tune", "test")
     assert wrong.code == 2 and "--leak" in wrong.err
