@@ -8,6 +8,7 @@
 
 #include "common/compute/products.h"
 #include "common/compute/tensors.h"
+#include "common/compute/workers.h"
 #include "finetune/methods/ape_channels.h"
 #include "finetune/methods/tip_kernel.h"
 
@@ -22,33 +23,37 @@ std::vector<std::int32_t> ChannelsOf(const FewShot& problem, const Settings& set
 }
 
 // KL [K] of each key.
-at::Tensor Divergence(const FewShot& problem, const std::vector<std::int32_t>& channels) {
+at::Tensor Divergence(const FewShot& problem, const std::vector<std::int32_t>& channels,
+                      int workers) {
   const at::Tensor text = KeptChannels(problem.text, channels);
   at::Tensor divergence = at::empty({problem.count()});
   constexpr std::int64_t kRows = 256;
-  for (std::int64_t first = 0; first < problem.count(); first += kRows) {
-    const std::int64_t rows = std::min(kRows, problem.count() - first);
-    const at::Tensor keys = KeptChannels(problem.keys.narrow(0, first, rows), channels);
-    const at::Tensor p = TimesTransposed(keys, text).softmax(1);
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const std::int64_t k = first + i;
-      const float own = p.const_data_ptr<float>()[i * problem.classes() +
-                                                  problem.labels[static_cast<std::size_t>(k)]];
-      divergence.mutable_data_ptr<float>()[k] =
-          static_cast<float>(std::log2((1 + kTiny) / (own + kTiny)));
-    }
-  }
+  WorkerPool(workers, WorkerPool::Signals::kIgnore)
+      .Run((problem.count() + kRows - 1) / kRows, [&](std::int64_t block, int) {
+        const std::int64_t first = block * kRows;
+        const std::int64_t rows = std::min(kRows, problem.count() - first);
+        const at::Tensor keys = KeptChannels(problem.keys.narrow(0, first, rows), channels);
+        const at::Tensor p = TimesTransposed(keys, text).softmax(1);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          const std::int64_t k = first + i;
+          const float own = p.const_data_ptr<float>()[i * problem.classes() +
+                                                      problem.labels[static_cast<std::size_t>(k)]];
+          divergence.mutable_data_ptr<float>()[k] =
+              static_cast<float>(std::log2((1 + kTiny) / (own + kTiny)));
+        }
+      });
   return divergence;
 }
 
 class ApeResidual final : public Residual {
  public:
-  ApeResidual(const FewShot& problem, const Settings& settings, const std::vector<Setting>& open)
+  ApeResidual(const FewShot& problem, const Settings& settings, const std::vector<Setting>& open,
+              int workers)
       : points_(GridOf(settings, open)),
         text_(problem.text, problem.logit_scale),
         channels_(ChannelsOf(problem, settings)),
         sums_(KeptChannels(problem.keys, channels_), problem.labels, problem.classes(), channels_),
-        divergence_(Divergence(problem, channels_)) {}
+        divergence_(Divergence(problem, channels_, workers)) {}
 
   std::vector<Settings> Points() const override { return points_; }
   at::Tensor Z(const at::Tensor& features) const override { return text_(features); }
@@ -100,7 +105,8 @@ class Ape final : public Method {
       parts.beta = settings.at("beta");
       parts.channels = ChannelsOf(problem, settings);
       parts.keys = KeptChannels(problem.keys, parts.channels);
-      parts.values = (Divergence(problem, parts.channels) * settings.at("gamma")).exp_();
+      parts.values =
+          (Divergence(problem, parts.channels, job.compute.workers) * settings.at("gamma")).exp_();
       parts.class_index = problem.labels;
       fitted.classifier = std::make_unique<KernelClassifier>(std::move(parts));
     });
@@ -109,8 +115,8 @@ class Ape final : public Method {
 
   std::unique_ptr<Residual> MakeResidual(const FewShot& problem, const Settings& settings,
                                          const std::vector<Setting>& open,
-                                         const Compute&) const override {
-    return std::make_unique<ApeResidual>(problem, settings, open);
+                                         const Compute& compute) const override {
+    return std::make_unique<ApeResidual>(problem, settings, open, compute.workers);
   }
 };
 

@@ -23,7 +23,7 @@ constexpr std::int64_t kMostKernel = std::int64_t{1} << 28;  // values of all bl
 
 struct ApeForm {
   const FewShot& problem;
-  std::vector<std::int32_t> channels;
+  at::Tensor kept;  // [D] 1 on the channels that have a residual, else 0
   double alpha, beta;
 };
 
@@ -34,9 +34,9 @@ class ApeBlock final : public TrainedBlock {
         scale_(form.problem.logit_scale),
         alpha_(form.alpha),
         beta_(form.beta),
-        channels_(form.channels),
+        kept_(form.kept),
         text_(form.problem.text.narrow(0, first_class, classes).contiguous()),
-        residual_(at::zeros({classes, static_cast<std::int64_t>(form.channels.size())}), true) {
+        residual_(at::zeros({classes, form.problem.width()}), true) {
     const FewShot& problem = form.problem;
     const auto first = problem.start[static_cast<std::size_t>(first_class)];
     const auto count = problem.start[static_cast<std::size_t>(first_class + classes)] - first;
@@ -51,33 +51,31 @@ class ApeBlock final : public TrainedBlock {
   }
 
   void SetSamples(const at::Tensor& samples) override {
-    kept_channels_ = Kept(samples);
     text_logits_ = TimesTransposed(samples, text_, scale_);
     if (keeps_kernel_) kernels_ = Kernel(samples);
   }
 
   at::Tensor Forward(const Batch& batch) override {
-    f_ = kept_channels_.index_select(0, batch.numbers);
     kernel_ = keeps_kernel_ ? kernels_.index_select(0, batch.numbers) : Kernel(batch.features);
-    const at::Tensor r = TimesTransposed(f_, residual_.value);
+    const at::Tensor r = TimesTransposed(batch.features, residual_.value);
     grown_ = (r * beta_).exp_();
     sums_ = grown_ * Sums(kernel_);
     at::Tensor logits = text_logits_.index_select(0, batch.numbers);
     return logits.add_(r, scale_).add_(sums_, alpha_);
   }
 
-  std::vector<float> Backward(const Batch&, const at::Tensor& lead, const Optimizer& optimizer,
-                              double lr) override {
+  std::vector<float> Backward(const Batch& batch, const at::Tensor& lead,
+                              const Optimizer& optimizer, double lr) override {
     const at::Tensor by_r = lead * (sums_ * (alpha_ * beta_) + scale_);
     const at::Tensor by_sum = (lead * grown_).mul_(alpha_);  // [B, c]
     const at::Tensor by_weight = (kernel_ * by_sum.index_select(1, class_of_key_)).sum(0);
-    residual_.Step(TimesTransposed(by_r.t(), f_.t()), optimizer, lr);
+    residual_.Step(TimesTransposed(by_r.t(), batch.features.t()).mul_(kept_), optimizer, lr);
     key_weight_.Step(by_weight, optimizer, lr);
     return {};
   }
 
   at::Tensor Logits(const at::Tensor& f) const override {
-    const at::Tensor r = TimesTransposed(Kept(f), residual_.value);
+    const at::Tensor r = TimesTransposed(f, residual_.value);
     at::Tensor logits = TimesTransposed(f, text_, scale_).add_(r, scale_);
     return logits.add_((r * beta_).exp_().mul_(Sums(Kernel(f))), alpha_);
   }
@@ -97,9 +95,6 @@ class ApeBlock final : public TrainedBlock {
   at::Tensor KeyWeights() const { return key_weight_.value.unsqueeze(1); }
 
  private:
-  at::Tensor Kept(const at::Tensor& f) const {
-    return f.index_select(1, at::tensor(channels_, at::kInt).to(at::kLong));
-  }
   at::Tensor Kernel(const at::Tensor& f) const {
     return TimesTransposed(f, keys_, beta_, -beta_).exp_();
   }
@@ -111,24 +106,20 @@ class ApeBlock final : public TrainedBlock {
   }
 
   const double scale_, alpha_, beta_;
-  std::vector<std::int32_t> channels_, labels_;
-  at::Tensor text_, keys_, class_of_key_;
+  std::vector<std::int32_t> labels_;
+  at::Tensor kept_, text_, keys_, class_of_key_;
   Parameter residual_, key_weight_{at::empty({0}), false};
   bool keeps_kernel_ = true;
-  at::Tensor kept_channels_, text_logits_, kernels_;  // of all samples
-  at::Tensor f_, kernel_, grown_, sums_;              // of the last Forward
+  at::Tensor text_logits_, kernels_;  // of all samples
+  at::Tensor kernel_, grown_, sums_;  // of the last Forward
   BestOf best_;
 };
 
-// Rows [.., D] with a row of `residual` added on the channels: of class c to row i when `of` is so.
-void AddResidual(const at::Tensor& rows, const at::Tensor& residual,
-                 const std::vector<std::int32_t>& channels, const std::vector<std::int32_t>& of) {
-  const std::int64_t width = rows.size(1), kept = residual.size(1);
-  for (std::size_t i = 0; i < of.size(); ++i) {
-    float* row = rows.mutable_data_ptr<float>() + static_cast<std::int64_t>(i) * width;
-    const float* added = residual.const_data_ptr<float>() + of[i] * kept;
-    for (std::size_t q = 0; q < channels.size(); ++q) row[channels[q]] += added[q];
-  }
+// [D]: 1 on the channels, else 0.
+at::Tensor MaskOf(const std::vector<std::int32_t>& channels, std::int64_t width) {
+  at::Tensor mask = at::zeros({width});
+  for (const std::int32_t channel : channels) mask.mutable_data_ptr<float>()[channel] = 1;
+  return mask;
 }
 
 class ApeT final : public Method {
@@ -156,10 +147,11 @@ class ApeT final : public Method {
   }
 
   Fitted Fit(const FewShot& problem, const Settings& settings, FitJob& job) const override {
-    ApeForm form{problem,
-                 MostTellingChannels(problem, static_cast<std::int64_t>(settings.at("channels")),
-                                     settings.at("w0"), settings.at("w1"), /*with_images=*/false),
-                 settings.at("alpha"), settings.at("beta")};
+    const auto channels =
+        MostTellingChannels(problem, static_cast<std::int64_t>(settings.at("channels")),
+                            settings.at("w0"), settings.at("w1"), /*with_images=*/false);
+    const ApeForm form{problem, MaskOf(channels, problem.width()), settings.at("alpha"),
+                       settings.at("beta")};
     EpochBatches batches(problem.count(), static_cast<std::int64_t>(settings.at("batch")),
                          /*drop_last=*/false, job.seed, kOrderStream);
     Course course;
@@ -182,19 +174,16 @@ class ApeT final : public Method {
 
     const at::Tensor residual = trainer.GatherRows(
         [](const TrainedBlock& b) { return static_cast<const ApeBlock&>(b).residual(); },
-        static_cast<std::int64_t>(form.channels.size()));
+        problem.width());
     KernelParts parts;
-    parts.text = problem.text.clone();
-    parts.keys = problem.keys.clone();
+    parts.text = problem.text + residual;
+    parts.keys =
+        problem.keys + residual.index_select(0, at::tensor(problem.labels, at::kInt).to(at::kLong));
     parts.values = GatherKeyWeights(problem, trainer);
     parts.class_index = problem.labels;
     parts.scale = problem.logit_scale;
     parts.alpha = form.alpha;
     parts.beta = form.beta;
-    std::vector<std::int32_t> every(static_cast<std::size_t>(problem.classes()));
-    for (std::size_t c = 0; c < every.size(); ++c) every[c] = static_cast<std::int32_t>(c);
-    AddResidual(parts.text, residual, form.channels, every);
-    AddResidual(parts.keys, residual, form.channels, problem.labels);
     Fitted fitted;
     fitted.classifier = std::make_unique<KernelClassifier>(std::move(parts));
     fitted.history = std::move(done.state.history);

@@ -26,8 +26,8 @@ std::optional<double> BytesOf(const char* path, const std::string& name) {
 void RequireMemory(const std::string& method, double bytes, const std::string& what) {
   constexpr double kGib = 1073741824.0;
   // What can be had without swapping; no limit where the system does not say.
-  const double available = BytesOf("/proc/meminfo", "MemAvailable")
-                               .value_or(std::numeric_limits<double>::infinity());
+  const double available =
+      BytesOf("/proc/meminfo", "MemAvailable").value_or(std::numeric_limits<double>::infinity());
   if (bytes > available) {
     throw InputError(fmt::format(
         "{}: {} needs {:.1f} GiB of memory and {:.1f} are free; ask for fewer shots, or give "

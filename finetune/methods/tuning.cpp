@@ -21,7 +21,8 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kRows = 256;  // of a block: fixed, so that logits depend on nothing else
+constexpr double kLeastWidth = 1e-12;  // of a stretch of alpha, to the end of its range
+constexpr std::int64_t kRows = 256;    // of a block: fixed, so that logits depend on nothing else
 
 at::Tensor FeaturesOf(const Queries& queries, std::int64_t block) {
   const std::int64_t width = static_cast<std::int64_t>(queries.features.size()) /
@@ -187,7 +188,8 @@ TunedPoint TuneAlpha(const Residual& residual, const ExactAlphaRange& range, Fit
   for (std::size_t p = 0; p < points.size(); ++p) {
     Fates all = GatherFates(fates[p], job.comm);
     if (!job.comm.is_root()) continue;
-    const ExactAlpha best = BestOverReals(axis, all.right_at_first, all.from, all.to);
+    const double least_width = range.high > range.low ? kLeastWidth * range.high : -1;
+    const ExactAlpha best = BestOverReals(axis, all.right_at_first, all.from, all.to, least_width);
     const auto right = static_cast<double>(best.top1);
     if (right > chosen[0]) {
       chosen[0] = right;

@@ -152,7 +152,8 @@ void AlphaCounter::Count(Contest& contest, std::int64_t* top1_steps, std::int64_
 }
 
 ExactAlpha BestOverReals(const Axis& alpha, std::int64_t right_at_first,
-                         std::vector<std::int64_t>& from, std::vector<std::int64_t>& to) {
+                         std::vector<std::int64_t>& from, std::vector<std::int64_t>& to,
+                         double least_width) {
   std::sort(from.begin(), from.end());
   std::sort(to.begin(), to.end());
   const double first = alpha.At(0), last = alpha.At(alpha.count - 1);
@@ -160,6 +161,7 @@ ExactAlpha BestOverReals(const Axis& alpha, std::int64_t right_at_first,
   std::int64_t right = right_at_first;
   double start = first;
   const auto end_stretch = [&](double end) {
+    if (end - start <= least_width) return;
     const bool wider = right == best.top1 && end - start > best.high - best.low;
     if (right > best.top1 || wider) best = {right, start, end};
   };

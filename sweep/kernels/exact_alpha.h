@@ -97,9 +97,11 @@ class AlphaCounter {
 };
 
 // `right_at_first` samples are right at the axis' first alpha, more from each edge of `from` on,
-// fewer from each of `to` on (codes, in any order; sorted here).
+// fewer from each of `to` on (codes, in any order; sorted here). Stretches that are not wider than
+// `least_width` are passed over: at a lone point, where classes tie, rounding decides.
 ExactAlpha BestOverReals(const Axis& alpha, std::int64_t right_at_first,
-                         std::vector<std::int64_t>& from, std::vector<std::int64_t>& to);
+                         std::vector<std::int64_t>& from, std::vector<std::int64_t>& to,
+                         double least_width = -1);
 
 // Difference array -> values, in place: steps[j] becomes the sum of steps[0..j].
 void SumSteps(std::span<std::int64_t> steps);

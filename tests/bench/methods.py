@@ -143,7 +143,8 @@ ROWS = [("gda", "gda", None), ("ape", "ape", None), ("proker", "proker", None),
 def ours(program, arguments, method, settings, threads, folder):
     words = [program, "fit", *arguments, "--method", method, "--threads", threads, "--out", folder / "c.h5", "--fresh",
              "--quiet", "--json", folder / "c.json", *(["--set", settings] if settings else [])]
-    subprocess.run([str(word) for word in words], check=True, env=MPI_ENVIRONMENT)
+    subprocess.run([str(word) for word in words], check=True, env=MPI_ENVIRONMENT,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     result = json.loads((folder / "c.json").read_text())
     return result["seconds_per_step"] if settings else result["seconds"], result["peak_memory"]
 
