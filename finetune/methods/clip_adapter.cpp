@@ -73,24 +73,35 @@ class Bottleneck final : public SharedPart {
   }
   std::int64_t GradientSize(std::int64_t samples) const override { return samples * width_; }
 
+  at::Tensor Forward(const at::Tensor& f) override {
+    hidden_ = TimesTransposed(f, down_.value).clamp_min_(0);
+    out_ = TimesTransposed(hidden_, up_.value).clamp_min_(0);
+    const at::Tensor mixed = (out_ * ratio_).add_(f, 1 - ratio_);
+    length_ = mixed.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+    unit_ = mixed / length_;
+    return unit_;
+  }
+
   // gradient: of the loss by f', the unit rows.
   void Step(const at::Tensor& f, const std::vector<double>& gradient, const Optimizer& optimizer,
-            double lr) override {
-    const at::Tensor by_unit =
-        at::from_blob(const_cast<double*>(gradient.data()), {f.size(0), width_}, at::kDouble)
-            .to(at::kFloat);
-    const at::Tensor hidden = TimesTransposed(f, down_.value).clamp_min_(0);
-    const at::Tensor out = TimesTransposed(hidden, up_.value).clamp_min_(0);
-    const at::Tensor mixed = (out * ratio_).add_(f, 1 - ratio_);
-    const at::Tensor length = mixed.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
-    const at::Tensor unit = mixed / length;
-    const at::Tensor by_mixed =
-        (by_unit - unit * (by_unit * unit).sum(1, /*keepdim=*/true)) / length;
-    const at::Tensor by_out = (by_mixed * ratio_).mul_(out.gt(0));
-    const at::Tensor by_hidden =
-        TimesTransposed(by_out, up_.value.t().contiguous()).mul_(hidden.gt(0));
-    up_.Step(TimesTransposed(by_out.t(), hidden.t()), optimizer, lr);
-    down_.Step(TimesTransposed(by_hidden.t(), f.t()), optimizer, lr);
+            double lr, WorkerPool& pool) override {
+    at::Tensor by_out, by_hidden;
+    pool.Run(1, [&](std::int64_t, int) {
+      const at::Tensor by_unit =
+          at::from_blob(const_cast<double*>(gradient.data()), {f.size(0), width_}, at::kDouble)
+              .to(at::kFloat);
+      const at::Tensor by_mixed =
+          (by_unit - unit_ * (by_unit * unit_).sum(1, /*keepdim=*/true)) / length_;
+      by_out = (by_mixed * ratio_).mul_(out_.gt(0));
+      by_hidden = at::mm(by_out, up_.value).mul_(hidden_.gt(0));
+    });
+    pool.Run(2, [&](std::int64_t which, int) {
+      if (which == 0) {
+        up_.Step(TimesTransposed(by_out.t(), hidden_.t()), optimizer, lr);
+      } else {
+        down_.Step(TimesTransposed(by_hidden.t(), f.t()), optimizer, lr);
+      }
+    });
   }
 
   NamedTensors State() override {
@@ -107,6 +118,7 @@ class Bottleneck final : public SharedPart {
   const std::int64_t width_;
   const double ratio_;
   Parameter down_, up_;
+  at::Tensor hidden_, out_, length_, unit_;  // of the last Forward
 };
 
 class ClipAdapter final : public Method {

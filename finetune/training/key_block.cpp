@@ -52,7 +52,7 @@ Learn ParseLearn(const std::string& names) {
 }
 
 void KeyPoint::Step(const at::Tensor&, const std::vector<double>& gradient,
-                    const Optimizer& optimizer, double lr) {
+                    const Optimizer& optimizer, double lr, WorkerPool&) {
   if (learn_.alpha) alpha_.Step(gradient[0], optimizer, lr);
   if (learn_.beta) beta_.Step(gradient[1], optimizer, lr);
   alpha_.value = std::max(alpha_.value, 0.0);

@@ -44,7 +44,7 @@ class KeyPoint final : public SharedPart {
 
   std::int64_t GradientSize(std::int64_t) const override { return learn_.scalars() ? 2 : 0; }
   void Step(const at::Tensor&, const std::vector<double>& gradient, const Optimizer& optimizer,
-            double lr) override;
+            double lr, WorkerPool& pool) override;
   NamedTensors State() override;
   void KeepBest() override { best_ = {alpha_.value, beta_.value}; }
   void TakeBest() override;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/compute/workers.h"
 #include "finetune/training/optimizer.h"
 
 namespace clipsweep {
@@ -68,11 +69,14 @@ class SharedPart {
   // Whether blocks see features otherwise than they are stored, and how.
   virtual bool transforms() const { return false; }
   virtual at::Tensor Transform(const at::Tensor& features) const { return features; }
+  // The same for a step's batch; what Step needs is kept.
+  virtual at::Tensor Forward(const at::Tensor& features) { return Transform(features); }
   // Floats that each block adds in a step on so many samples; 0: nothing is learned.
   virtual std::int64_t GradientSize(std::int64_t /*samples*/) const { return 0; }
   // `gradient`: the blocks' parts added in block order. `features`: of the batch, as stored.
+  // `pool`: for products, which outside of it would run on any number of threads.
   virtual void Step(const at::Tensor& /*features*/, const std::vector<double>& /*gradient*/,
-                    const Optimizer&, double /*lr*/) {}
+                    const Optimizer&, double /*lr*/, WorkerPool& /*pool*/) {}
   virtual NamedTensors State() { return {}; }
   virtual void KeepBest() {}
   virtual void TakeBest() {}

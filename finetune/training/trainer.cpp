@@ -71,7 +71,7 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const Optimizer& op
   const at::Tensor stored = features_.index_select(0, samples.numbers);
   samples.features = stored;
   if (shared_->transforms()) {  // on one thread
-    pool_.Run(1, [&](std::int64_t, int) { samples.features = shared_->Transform(stored); });
+    pool_.Run(1, [&](std::int64_t, int) { samples.features = shared_->Forward(stored); });
   }
 
   // What this rank tells the others: per block the maximum and sum of exponentials, then the
@@ -159,7 +159,7 @@ void Trainer::StepShared(const std::vector<std::vector<float>>& parts, const at:
     const float* part = all.data() + (b % comm_.size() * most_owned() + b / comm_.size()) * size;
     for (std::int64_t i = 0; i < size; ++i) sum[static_cast<std::size_t>(i)] += part[i];
   }
-  pool_.Run(1, [&](std::int64_t, int) { shared_->Step(features, sum, optimizer, lr); });
+  shared_->Step(features, sum, optimizer, lr, pool_);
 }
 
 void Trainer::KeepBest() {
