@@ -17,8 +17,8 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::uint64_t kOrderStream = 0x6170652d74;
-constexpr std::int64_t kLeastClasses = 32;                   // of a block
+constexpr std::uint64_t kApeOrderStream = 0x6170652d74;
+constexpr std::int64_t kLeastApeClasses = 32;                // of a block
 constexpr std::int64_t kMostKernel = std::int64_t{1} << 28;  // values of all blocks kept: 1 GiB
 
 struct ApeForm {
@@ -153,7 +153,7 @@ class ApeT final : public Method {
     const ApeForm form{problem, MaskOf(channels, problem.width()), settings.at("alpha"),
                        settings.at("beta")};
     EpochBatches batches(problem.count(), static_cast<std::int64_t>(settings.at("batch")),
-                         /*drop_last=*/false, job.seed, kOrderStream);
+                         /*drop_last=*/false, job.seed, kApeOrderStream);
     Course course;
     course.label = Info().name;
     course.epochs = static_cast<std::int64_t>(settings.at("epochs"));
@@ -166,7 +166,7 @@ class ApeT final : public Method {
     course.optimizer.weight_decay = settings.at("weight-decay");
     course.selection = job.tune;
     course.selection_name = job.tune_name;
-    Trainer trainer(problem.classes(), problem.labels, job.compute, job.comm, kLeastClasses);
+    Trainer trainer(problem.classes(), problem.labels, job.compute, job.comm, kLeastApeClasses);
     trainer.MakeBlocks(problem.keys, [&](std::int64_t first, std::int64_t count) {
       return std::make_unique<ApeBlock>(form, first, count);
     });
@@ -194,7 +194,7 @@ class ApeT final : public Method {
 
  private:
   static at::Tensor GatherKeyWeights(const FewShot& problem, Trainer& trainer) {
-    const auto bounds = ClassBlockBounds(problem.classes(), kLeastClasses);
+    const auto bounds = ClassBlockBounds(problem.classes(), kLeastApeClasses);
     const auto keys_of = [&](std::size_t b) {
       return problem.start[static_cast<std::size_t>(bounds[b + 1])] -
              problem.start[static_cast<std::size_t>(bounds[b])];

@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t kStartStream = 0x61646170746572;
 constexpr std::int64_t kNarrower = 4;  // the hidden layer is so many times narrower
 // Of a block: each gives a gradient as large as the batch's features, so a few large ones.
-constexpr std::int64_t kLeastClasses = 256;
+constexpr std::int64_t kLeastTextClasses = 256;
 
 // Uniform in +- 1 / sqrt(columns), as nn.Linear starts.
 at::Tensor RandomMatrix(std::int64_t rows, std::int64_t columns, std::uint64_t seed,
@@ -145,7 +145,7 @@ class ClipAdapter final : public Method {
     course.optimizer.kind = Optimizer::Kind::kSgd;
     course.optimizer.weight_decay = 5e-4;
     auto shared = std::make_shared<Bottleneck>(problem.width(), settings.at("ratio"), job.seed);
-    Trainer trainer(problem.classes(), problem.labels, job.compute, job.comm, kLeastClasses);
+    Trainer trainer(problem.classes(), problem.labels, job.compute, job.comm, kLeastTextClasses);
     trainer.MakeBlocks(
         problem.keys,
         [&](std::int64_t first, std::int64_t count) {

@@ -19,7 +19,7 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kTile = 256;  // channels of one product
+constexpr std::int64_t kTileChannels = 256;  // channels of one product
 
 struct Discriminant {
   at::Tensor weight, bias;  // [C, D], [C] float32
@@ -28,11 +28,12 @@ struct Discriminant {
 
 // R^T R [D, D] in float32 tiles of a fixed size.
 at::Tensor Scatter(const at::Tensor& deviations, int workers) {
-  const std::int64_t width = deviations.size(1), tiles = (width + kTile - 1) / kTile;
+  const std::int64_t width = deviations.size(1),
+                     tiles = (width + kTileChannels - 1) / kTileChannels;
   const at::Tensor columns = deviations.t().contiguous();
   at::Tensor scatter = at::empty({width, width});
   const auto tile = [&](std::int64_t i) {
-    return std::pair(i * kTile, std::min(kTile, width - i * kTile));
+    return std::pair(i * kTileChannels, std::min(kTileChannels, width - i * kTileChannels));
   };
   WorkerPool(workers, WorkerPool::Signals::kIgnore).Run(tiles * tiles, [&](std::int64_t item, int) {
     const auto [row, rows] = tile(item / tiles);

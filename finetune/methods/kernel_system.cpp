@@ -12,14 +12,14 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::int64_t kTile = 512;     // rows of a tile
-constexpr std::int64_t kColumns = 128;  // of the right side that one item solves for
+constexpr std::int64_t kTileRows = 512;  // rows of a tile
+constexpr std::int64_t kColumns = 128;   // of the right side that one item solves for
 
 class BlockedSystem {
  public:
   BlockedSystem(const at::Tensor& keys, double beta, double lambda, int workers)
       : count_(keys.size(0)),
-        tiles_((count_ + kTile - 1) / kTile),
+        tiles_((count_ + kTileRows - 1) / kTileRows),
         pool_(workers, WorkerPool::Signals::kIgnore),
         matrix_(at::empty({count_, count_})) {
     ForLowerTiles(0, [&](std::int64_t i, std::int64_t j) {
@@ -80,12 +80,14 @@ class BlockedSystem {
   }
 
  private:
-  std::int64_t SizeOf(std::int64_t tile) const { return std::min(kTile, count_ - tile * kTile); }
+  std::int64_t SizeOf(std::int64_t tile) const {
+    return std::min(kTileRows, count_ - tile * kTileRows);
+  }
   at::Tensor Rows(const at::Tensor& all, std::int64_t tile) const {
-    return all.narrow(0, tile * kTile, SizeOf(tile));
+    return all.narrow(0, tile * kTileRows, SizeOf(tile));
   }
   at::Tensor At(std::int64_t i, std::int64_t j) const {
-    return Rows(matrix_, i).narrow(1, j * kTile, SizeOf(j));
+    return Rows(matrix_, i).narrow(1, j * kTileRows, SizeOf(j));
   }
   template <typename Work>
   void ForLowerTiles(std::int64_t first, const Work& work) {

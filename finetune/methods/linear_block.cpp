@@ -6,7 +6,7 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::uint64_t kOrderStream = 0x6c696e656172;  // tells these draws from others
+constexpr std::uint64_t kLinearOrderStream = 0x6c696e656172;  // tells these draws from others
 constexpr double kUsualTextNorm = 10;
 
 at::Tensor RowsOf(const at::Tensor& all, std::int64_t first, std::int64_t count) {
@@ -92,7 +92,7 @@ Fitted FitLinear(const LinearForm& form, const at::Tensor& samples,
 
 Course DasslCourse(const std::string& label, std::int64_t samples, std::int64_t epochs,
                    std::int64_t batch, double lr, std::uint64_t seed) {
-  EpochBatches batches(samples, batch, /*drop_last=*/true, seed, kOrderStream);
+  EpochBatches batches(samples, batch, /*drop_last=*/true, seed, kLinearOrderStream);
   Course course;
   course.label = label;
   course.epochs = epochs;

@@ -8,7 +8,7 @@
 namespace clipsweep {
 namespace {
 
-constexpr std::uint64_t kOrderStream = 0x6f72646572;
+constexpr std::uint64_t kKeyOrderStream = 0x6f72646572;
 
 std::vector<Setting> AllSettings() {
   std::vector<Setting> settings = TipSettings();
@@ -57,7 +57,7 @@ class TipAdapterF final : public Method {
     KeyTrainer trainer(model, rows, settings.at("alpha"), settings.at("beta"), job.compute,
                        job.comm);
     EpochBatches batches(trainer.samples(), static_cast<std::int64_t>(settings.at("batch")),
-                         /*drop_last=*/false, job.seed, kOrderStream);
+                         /*drop_last=*/false, job.seed, kKeyOrderStream);
     Course course;
     course.label = Info().name;
     course.epochs = static_cast<std::int64_t>(settings.at("epochs"));

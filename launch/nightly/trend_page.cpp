@@ -56,7 +56,7 @@ std::string Charts(const std::string& title, const std::string& unit, std::vecto
     const auto begin = series.begin() + static_cast<std::ptrdiff_t>(first);
     std::vector<Series> some(
         begin, begin + static_cast<std::ptrdiff_t>(std::min(kSeriesAChart, series.size() - first)));
-    for (std::size_t i = 0; i < some.size(); ++i) some[i].colour = static_cast<int>(i);
+    for (std::size_t i = 0; i < some.size(); ++i) some[i].number = static_cast<int>(i);
     ChartOptions options;
     options.title = title;
     options.x_label = "night, oldest first (see the table)";

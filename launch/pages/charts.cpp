@@ -79,10 +79,20 @@ std::string Frame(const ChartOptions& options, const Axis2& axis,
   return svg;
 }
 
+// 0, then five in turn.
+int ColourOf(int number) { return number == 0 ? 0 : (number - 1) % 5 + 1; }
+
+// Solid for the first five, then dashed, then dotted.
+const char* DashOf(int number) {
+  return number <= 5    ? ""
+         : number <= 10 ? " stroke-dasharray=\"7 4\""
+                        : " stroke-dasharray=\"2 4\"";
+}
+
 // A mark a series can be told by without colour.
 std::string Mark(int shape, double x, double y, const std::string& title) {
   const std::string inside = "<title>" + EscapeHtml(title) + "</title>";
-  const std::string cls = fmt::format("f{}", shape % 6);
+  const std::string cls = fmt::format("f{}", ColourOf(shape));
   switch (shape % 3) {
     case 0:
       return fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\">{}</circle>",
@@ -101,7 +111,7 @@ std::string Legend(const std::vector<Series>& series, double top) {
   std::string svg;
   for (std::size_t i = 0; i < series.size(); ++i) {
     const double y = top + kLegendLine * static_cast<double>(i);
-    svg += Mark(series[i].colour, kLeft + 6, y - 4, series[i].name) +
+    svg += Mark(series[i].number, kLeft + 6, y - 4, series[i].name) +
            fmt::format("<text x=\"{:.0f}\" y=\"{:.1f}\">{}</text>\n", kLeft + 18, y,
                        EscapeHtml(series[i].name));
   }
@@ -118,15 +128,18 @@ std::string Draw(const Series& series, const Axis2& axis) {
       svg += fmt::format(
           "<path class=\"l{0}\" d=\"M{1:.1f} {2:.1f}V{3:.1f}M{4:.1f} {2:.1f}h8M{4:.1f} "
           "{3:.1f}h8\"/>",
-          series.colour, x, axis.Y(series.y[i] - half), axis.Y(series.y[i] + half), x - 4);
+          ColourOf(series.number), x, axis.Y(series.y[i] - half), axis.Y(series.y[i] + half),
+          x - 4);
     }
     const std::string at = fmt::format("{:.6g}", series.x[i]);
-    svg += Mark(series.colour, x, y,
+    svg += Mark(series.number, x, y,
                 half > 0 ? fmt::format("{} {}: {:.2f} ± {:.2f}", series.name, at, series.y[i], half)
                          : fmt::format("{} {}: {:.4g}", series.name, at, series.y[i]));
   }
   if (series.line && series.x.size() > 1) {
-    svg = fmt::format("<path class=\"l{}\" d=\"{}\"/>", series.colour, path) + svg;
+    svg = fmt::format("<path class=\"l{}\"{} d=\"{}\"/>", ColourOf(series.number),
+                      DashOf(series.number), path) +
+          svg;
   }
   return "<g>" + svg + "</g>\n";
 }

@@ -13,7 +13,7 @@ struct Series {
   std::vector<double> x, y;  // equally many
   std::vector<double> half;  // half-widths of error bars, 0 for none; or empty
   bool line = true;          // join the points
-  int colour = 0;            // 0..5
+  int number = 0;  // 0..15: its colour, mark and dashes, all different
 };
 
 struct ChartOptions {

@@ -45,7 +45,7 @@ std::vector<Series> BySeries(const Json& results, const std::string& what) {
     auto one = std::find_if(series.begin(), series.end(),
                             [&](const Series& s) { return s.name == method; });
     if (one == series.end()) {
-      series.push_back({method, {}, {}, {}, true, static_cast<int>(series.size() % 5 + 1)});
+      series.push_back({method, {}, {}, {}, true, static_cast<int>(series.size() + 1)});
       one = series.end() - 1;
     }
     one->x.push_back(shots);

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import DEMO_MODEL, DEMO_TEMPLATES, ROOT, run, run_ok
 
-COMMANDS = ["extract", "text", "zeroshot", "tip", "sweep", "finetune", "predict", "similarity", "experiment", "report", "nightly", "import", "export", "verify", "inspect", "tokenize"]
+COMMANDS = ["extract", "text", "zeroshot", "tip", "sweep", "finetune", "methods", "fit", "evaluate", "predict", "similarity", "experiment", "report", "nightly", "import", "export", "verify", "inspect", "tokenize"]
 
 
 def sha256(path):

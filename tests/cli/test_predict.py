@@ -75,3 +75,21 @@ def test_wrong_input(digits, adapter, demo, tmp_path):
     save_file(state, other)
     result = run("predict", "--adapter", adapter, "--model", other, "--images", digits / "test")
     assert result.code == 3 and "another model" in result.err
+
+
+def test_stored_features_give_what_their_pictures_give(digits, adapter, demo, tmp_path):
+    """And a picture whose likeliest class is too unlikely is marked."""
+    words = ["predict", "--classifier", adapter, "--reject-below", 0.9]
+    images = run_ok(*words, "--model", DEMO_MODEL, "--images", digits / "test", json_path=tmp_path / "i.json").json
+    stored = run_ok(*words, "--features", demo / "test.h5", np=2, json_path=tmp_path / "f.json").json
+    of = {entry["path"].split("/test/")[1]: entry for entry in images["predictions"]}
+    assert len(of) == len(stored["predictions"])
+    for entry in stored["predictions"]:
+        other = of[entry["path"]]
+        assert [one["class"] for one in entry["top"][:1]] == [one["class"] for one in other["top"][:1]]
+        assert entry["rejected"] == (entry["top"][0]["probability"] < 0.9)
+    assert stored["rejected"] == sum(entry["rejected"] for entry in stored["predictions"]) > 0
+    for wrong, word in (([], "--model, --images, --features"), (["--features", demo / "test.h5", "--model", DEMO_MODEL], "--features"),
+                        (["--features", demo / "test.h5", "--adapter", adapter], "--adapter")):
+        refused = run(*words, *wrong)
+        assert refused.code == 2 and word in refused.err and len(refused.errors) == 1

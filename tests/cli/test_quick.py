@@ -26,7 +26,7 @@ def test_each_command_once(few, tmp_path):
     model = ["--model", DEMO_MODEL]
     texts = ["--classnames", few / "classnames.txt", "--templates", DEMO_TEMPLATES]
     tmp_path.joinpath("texts.txt").write_text("a zero\na one\n")
-    at = {name: tmp_path / f"{name}.h5" for name in ("train", "val", "test", "text", "sweep", "adapter")}
+    at = {name: tmp_path / f"{name}.h5" for name in ("train", "val", "test", "text", "sweep", "adapter", "classifier")}
     common = ["--cache", at["train"], "--features", at["test"], "--text", at["text"]]
     study = [*model, *texts, "--shots", "2", "--subset-seeds", "1:3", "--compare-templates", "none", "--epochs", "2",
              *(word for split in ("train", "val", "test") for word in (f"--{split}", few / split))]
@@ -38,7 +38,10 @@ def test_each_command_once(few, tmp_path):
         ("tip", *common, "--alpha", "1", "--beta", "5"),
         ("sweep", *common, "--tune-on", at["val"], "--alpha", "0.5:3:0.5", "--beta", "1:6:1", "--shots", "2", "--out", at["sweep"]),
         ("finetune", *common, "--sweep", at["sweep"], "--shots", "2", "--epochs", "2", "--out", at["adapter"]),
-        ("predict", *model, "--adapter", at["adapter"], "--images", few / "val" / "3"),
+        ("methods", "gda"),
+        ("fit", "--method", "gda", "--cache", at["train"], "--text", at["text"], "--tune-on", at["val"], "--out", at["classifier"]),
+        ("evaluate", "--classifier", at["classifier"], "--features", at["test"]),
+        ("predict", *model, "--classifier", at["classifier"], "--images", few / "val" / "3"),
         ("similarity", *model, "--images", few / "val" / "3", "--texts", tmp_path / "texts.txt", "--out", tmp_path / "s.html"),
         ("experiment", *study, "--run", tmp_path / "run"),
         ("report", "--run", tmp_path / "run", "--out", tmp_path / "report.html"),
