@@ -1,5 +1,8 @@
 #include "finetune/training/trainer.h"
 
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -54,6 +57,16 @@ void Trainer::SetSamples(const at::Tensor& samples) {
   });
 }
 
+void Trainer::ForOwnBlocks(const std::function<void(std::int64_t)>& work) {
+  // Waking a thread costs more than a small step. Where this one computes as workers do, it may do
+  // a lone block itself: the same bits.
+  if (owned() == 1 && at::get_num_threads() == 1 && c10::InferenceMode::is_enabled()) {
+    work(0);
+  } else {
+    pool_.Run(owned(), [&](std::int64_t b, int) { work(b); });
+  }
+}
+
 std::int64_t Trainer::most_owned() const {
   const auto count = static_cast<std::int64_t>(bounds_.size()) - 1;
   return (count + comm_.size() - 1) / comm_.size();
@@ -83,7 +96,7 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const Optimizer& op
   std::vector<float> all(mine.size() * static_cast<std::size_t>(comm_.size()));
   std::vector<at::Tensor> logits(static_cast<std::size_t>(owned()));
   float* label_logits = mine.data() + (lines - 1) * size;
-  pool_.Run(owned(), [&](std::int64_t b, int) {
+  ForOwnBlocks([&](std::int64_t b) {
     TrainedBlock& block = *blocks_[static_cast<std::size_t>(b)];
     const at::Tensor z = block.Forward(samples);
     logits[static_cast<std::size_t>(b)] = z;
@@ -133,7 +146,7 @@ double Trainer::Step(const std::vector<std::int64_t>& batch, const Optimizer& op
   std::vector<std::vector<float>> parts(static_cast<std::size_t>(owned()));
   const at::Tensor log_sum_there = log_sum.to(features_.device()),
                    labels_there = labels.to(features_.device());
-  pool_.Run(owned(), [&](std::int64_t b, int) {
+  ForOwnBlocks([&](std::int64_t b) {
     const auto at = static_cast<std::size_t>(b);
     TrainedBlock& block = *blocks_[at];
     const at::Tensor lead = LeadOf(logits[at], block.first_class(), log_sum_there, labels_there);

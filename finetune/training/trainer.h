@@ -80,6 +80,8 @@ class Trainer {
 
  private:
   std::int64_t owned() const { return static_cast<std::int64_t>(blocks_.size()); }
+  // Calls work(block) for each of this rank's blocks, each on one thread.
+  void ForOwnBlocks(const std::function<void(std::int64_t)>& work);
   // Slots of the gathered statistics: every rank sends as many as the one with most blocks.
   std::int64_t most_owned() const;
   // Adds up the blocks' parts in block order and lets the shared part take its step.

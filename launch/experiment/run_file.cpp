@@ -57,7 +57,9 @@ void UpdateRunFile(const ExperimentConfig& config, const std::string& device,
       finished ? Json::object() : before;  // those of stages that are not reached yet, too
   for (std::size_t i = 0; i < result.stages.size(); ++i) {  // each made the file at its place
     const StageTime& stage = result.stages[i];
-    if (stage.reused && before.contains(stage.name)) {
+    // Written down before: by the run that made it, or by this one after an earlier stage.
+    if (before.contains(stage.name) &&
+        (stage.reused || before[stage.name].value("ended", "") == stage.ended)) {
       stages[stage.name] = before[stage.name];
       continue;
     }
