@@ -139,17 +139,20 @@ double Median(std::vector<double> values) {
 
 }  // namespace
 
-Provenance FitProvenance(const FitConfig& config, const Compute& compute) {
+Provenance FitProvenance(const FitConfig& config) {
   FitPlan plan = MakeFitPlan(config);
-  plan.made_from["device_kind"] = compute.kind();
+  plan.made_from["device_kind"] = "cpu";
   return plan.made_from;
 }
 
-FitResult RunFit(const FitConfig& config, const Compute& compute, Comm& comm) {
+FitResult RunFit(const FitConfig& config, const Compute& wanted, Comm& comm) {
+  // The methods' blocks are the host's, also where there is a GPU.
+  Compute compute = wanted;
+  compute.device = "cpu";
   EnterStage("fit: plan");
   FitPlan plan;
   Agree(comm, [&] { plan = MakeFitPlan(config); });
-  plan.made_from["device_kind"] = compute.kind();
+  plan.made_from["device_kind"] = "cpu";
   EnterStage("fit: output");
   const StageOutput output =
       OpenOutput(comm, config.out, kClassifierFormat, plan.made_from, config.if_present);

@@ -47,8 +47,9 @@ struct FitResult {
 };
 
 // What the file would be made from. Throws UsageError, InputError.
-Provenance FitProvenance(const FitConfig& config, const Compute& compute);
+Provenance FitProvenance(const FitConfig& config);
 
+// Computes on the CPU, whatever `compute` names, with its workers.
 FitResult RunFit(const FitConfig& config, const Compute& compute, Comm& comm);
 
 }  // namespace clipsweep

@@ -81,7 +81,7 @@ void StageTable::AddFit(const std::string& method, std::int64_t shots, std::int6
   job.resume = !fresh;
   job.if_present = Derived(fresh);
   stage.if_present = job.if_present;
-  stage.made_from = [at = at_, job] { return FitProvenance(job, at.compute); };
+  stage.made_from = [job] { return FitProvenance(job); };
   stage.run = [at = at_, job, tuned_on](Comm& comm) {
     FitResult done = RunFit(job, at.compute, comm);
     at.result.oddities.Add(done.oddities);
