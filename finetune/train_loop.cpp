@@ -12,16 +12,9 @@ constexpr std::uint64_t kOrderStream =
     0x6f72646572;  // tells these draws from those of other stages
 
 Course CourseOf(const FinetuneConfig& config, const TrainPlan& plan, KeyTrainer& trainer) {
-  Course course;
-  course.label = "finetune";
-  course.epochs = config.epochs;
-  EpochBatches batches(trainer.samples(), config.batch, /*drop_last=*/false,
-                       static_cast<std::uint64_t>(config.seed), kOrderStream);
-  course.steps = batches.steps();
-  course.batch = batches;
-  course.rate = [lr = config.lr, steps = config.epochs * course.steps](std::int64_t step) {
-    return CosineRate(lr, step, steps);
-  };
+  const EpochBatches batches(trainer.samples(), config.batch, /*drop_last=*/false,
+                             static_cast<std::uint64_t>(config.seed), kOrderStream);
+  Course course = CosineCourse("finetune", batches, config.epochs, config.lr);
   if (!plan.views.empty()) {
     course.begin_epoch = [&](std::int64_t epoch) {
       trainer.UseView(plan.views[static_cast<std::size_t>(epoch) % plan.views.size()]);

@@ -152,16 +152,10 @@ class ApeT final : public Method {
                             settings.at("w0"), settings.at("w1"), /*with_images=*/false);
     const ApeForm form{problem, MaskOf(channels, problem.width()), settings.at("alpha"),
                        settings.at("beta")};
-    EpochBatches batches(problem.count(), static_cast<std::int64_t>(settings.at("batch")),
-                         /*drop_last=*/false, job.seed, kApeOrderStream);
-    Course course;
-    course.label = Info().name;
-    course.epochs = static_cast<std::int64_t>(settings.at("epochs"));
-    course.steps = batches.steps();
-    course.batch = batches;
-    course.rate = [lr = settings.at("lr"), all = course.epochs * course.steps](std::int64_t step) {
-      return CosineRate(lr, step, all);
-    };
+    const EpochBatches batches(problem.count(), static_cast<std::int64_t>(settings.at("batch")),
+                               /*drop_last=*/false, job.seed, kApeOrderStream);
+    Course course = CosineCourse(
+        Info().name, batches, static_cast<std::int64_t>(settings.at("epochs")), settings.at("lr"));
     course.optimizer.eps = settings.at("eps");
     course.optimizer.weight_decay = settings.at("weight-decay");
     course.selection = job.tune;
@@ -186,9 +180,7 @@ class ApeT final : public Method {
     parts.beta = form.beta;
     Fitted fitted;
     fitted.classifier = std::make_unique<KernelClassifier>(std::move(parts));
-    fitted.history = std::move(done.state.history);
-    fitted.selected_epoch = done.selected_epoch;
-    fitted.step_seconds = std::move(done.step_seconds);
+    TakeCourse(std::move(done), fitted);
     return fitted;
   }
 

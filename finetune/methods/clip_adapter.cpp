@@ -156,9 +156,7 @@ class ClipAdapter final : public Method {
     Fitted fitted;
     fitted.classifier = std::make_unique<ResidualClassifier>(
         shared->down(), shared->up(), problem.text, problem.logit_scale, settings.at("ratio"));
-    fitted.history = std::move(done.state.history);
-    fitted.selected_epoch = done.selected_epoch;
-    fitted.step_seconds = std::move(done.step_seconds);
+    TakeCourse(std::move(done), fitted);
     return fitted;
   }
 };

@@ -84,9 +84,7 @@ Fitted FitLinear(const LinearForm& form, const at::Tensor& samples,
           [](const TrainedBlock& block) { return static_cast<const LinearBlock&>(block).Rows(); },
           form.start.size(1)),
       at::Tensor());
-  fitted.history = std::move(done.state.history);
-  fitted.selected_epoch = done.selected_epoch;
-  fitted.step_seconds = std::move(done.step_seconds);
+  TakeCourse(std::move(done), fitted);
   return fitted;
 }
 

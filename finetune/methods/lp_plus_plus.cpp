@@ -191,9 +191,7 @@ class LpPlusPlus final : public Method {
     Fitted fitted;
     fitted.classifier = std::make_unique<LinearClassifier>(
         trainer.GatherRows(rows, problem.width()), trainer.GatherRows(bias, 1).view({-1}));
-    fitted.history = std::move(done.state.history);
-    fitted.selected_epoch = done.selected_epoch;
-    fitted.step_seconds = std::move(done.step_seconds);
+    TakeCourse(std::move(done), fitted);
     return fitted;
   }
 };

@@ -15,7 +15,7 @@
 #include "common/comm/comm.h"
 #include "common/compute/device.h"
 #include "finetune/methods/classifier.h"
-#include "finetune/training/train_state.h"
+#include "finetune/training/course.h"
 #include "sweep/math/cache_model.h"
 
 namespace clipsweep {
@@ -124,6 +124,9 @@ class Method {
     return nullptr;
   }
 };
+
+// To a fit, what its training came to.
+void TakeCourse(CourseResult done, Fitted& fitted);
 
 // Fits with what is `fixed`; what is not is tuned on job.tune where the method has a grid for it,
 // or takes its default. Collective. Throws UsageError, AgreedError.

@@ -56,16 +56,10 @@ class TipAdapterF final : public Method {
     }
     KeyTrainer trainer(model, rows, settings.at("alpha"), settings.at("beta"), job.compute,
                        job.comm);
-    EpochBatches batches(trainer.samples(), static_cast<std::int64_t>(settings.at("batch")),
-                         /*drop_last=*/false, job.seed, kKeyOrderStream);
-    Course course;
-    course.label = Info().name;
-    course.epochs = static_cast<std::int64_t>(settings.at("epochs"));
-    course.steps = batches.steps();
-    course.batch = batches;
-    course.rate = [lr = settings.at("lr"), all = course.epochs * course.steps](std::int64_t step) {
-      return CosineRate(lr, step, all);
-    };
+    const EpochBatches batches(trainer.samples(), static_cast<std::int64_t>(settings.at("batch")),
+                               /*drop_last=*/false, job.seed, kKeyOrderStream);
+    Course course = CosineCourse(
+        Info().name, batches, static_cast<std::int64_t>(settings.at("epochs")), settings.at("lr"));
     course.optimizer.eps = settings.at("eps");
     course.selection = job.tune;
     course.selection_name = job.tune_name;
@@ -80,9 +74,7 @@ class TipAdapterF final : public Method {
     parts.class_index = problem.labels;
     Fitted fitted;
     fitted.classifier = std::make_unique<KernelClassifier>(std::move(parts));
-    fitted.history = std::move(done.state.history);
-    fitted.selected_epoch = done.selected_epoch;
-    fitted.step_seconds = std::move(done.step_seconds);
+    TakeCourse(std::move(done), fitted);
     return fitted;
   }
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <csignal>
 #include <mutex>
 
 #include "common/compute/tensors.h"
@@ -16,6 +17,7 @@
 #include "common/process/liveness.h"
 #include "common/process/log.h"
 #include "common/process/progress.h"
+#include "common/process/signals.h"
 #include "sweep/kernels/exact_alpha.h"
 
 namespace clipsweep {
@@ -78,6 +80,15 @@ void Meet(const float* z, const float* s, std::int64_t classes, std::int64_t lab
   if (interval.whole_left) ++fates.right_at_first;
   if (!interval.whole_left) fates.from.push_back(interval.from.code());
   if (!interval.whole_right) fates.to.push_back(interval.to.code());
+}
+
+// Ends with Interrupted on every rank when a signal has reached one. Collective.
+void StopIfAsked(Comm& comm) {
+  std::int64_t asked = IsInterrupted() ? 1 : 0;
+  comm.MaxInt64(std::span(&asked, 1));
+  if (asked == 0) return;
+  ThrowIfInterrupted();
+  throw Interrupted(SIGTERM);
 }
 
 // Every rank's fates of a point, on rank 0.
@@ -144,6 +155,7 @@ TunedPoint TuneByFitting(const Method& method, const FewShot& problem,
     const TopCounts counts = CountRight(*fitted.classifier, *job.tune, job);
     if (counts.top1 > best.counts.top1) best = {points[i], counts};
     progress.Update(static_cast<std::int64_t>(i) + 1);
+    StopIfAsked(job.comm);
   }
   return best;
 }
@@ -183,6 +195,7 @@ TunedPoint TuneAlpha(const Residual& residual, const ExactAlphaRange& range, Fit
         const std::lock_guard lock(mutex);  // integers: their order leaves no trace
         for (std::size_t p = 0; p < points.size(); ++p) fates[p].Add(mine[p]);
       });
+  StopIfAsked(job.comm);
   const Axis axis{range.low, range.high - range.low, 2};
   double chosen[3] = {-1, 0, 0};  // right answers, point, alpha
   for (std::size_t p = 0; p < points.size(); ++p) {
@@ -202,6 +215,12 @@ TunedPoint TuneAlpha(const Residual& residual, const ExactAlphaRange& range, Fit
                    {static_cast<std::int64_t>(chosen[0]), -1}};
   tuned.settings["alpha"] = chosen[2];
   return tuned;
+}
+
+void TakeCourse(CourseResult done, Fitted& fitted) {
+  fitted.history = std::move(done.state.history);
+  fitted.selected_epoch = done.selected_epoch;
+  fitted.step_seconds = std::move(done.step_seconds);
 }
 
 Fitted FitMethod(const Method& method, const FewShot& problem, const Settings& fixed, FitJob& job) {

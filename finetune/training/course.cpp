@@ -28,7 +28,7 @@ class CourseRun {
         progress_(course.label, "steps", course.epochs * course.steps, comm.is_root()) {}
 
   CourseResult Run(const std::function<void(TrainState&)>& first_look) {
-    EnterStage((course_.label + ": load").c_str());
+    EnterStage(course_.label + ": load");
     if (auto saved = store_ != nullptr ? store_->Load(trainer_) : std::nullopt) {
       state_ = std::move(*saved);
     } else {
@@ -39,7 +39,7 @@ class CourseRun {
       samples_ += static_cast<std::int64_t>(course_.batch(state_.epoch, step).size());
     }
     while (state_.epoch <= course_.epochs && !IsOutOfPatience()) {
-      EnterStage((course_.label + ": epoch").c_str());
+      EnterStage(course_.label + ": epoch");
       RunEpoch();
       FinishEpoch();
       if (store_ != nullptr && state_.epoch <= course_.epochs) store_->SaveIfDue(state_, trainer_);
@@ -69,7 +69,7 @@ class CourseRun {
         throw AgreedError(
             ExitCode::kBadInput,
             fmt::format(
-                "{}: the loss is not finite at epoch {} step {}; lower --lr or --beta{}",
+                "{}: the loss is not finite at epoch {} step {}; lower lr or beta{}",
                 course_.label, state_.epoch, state_.step + 1,
                 store_ != nullptr && store_->has_state() ? "; the last saved epoch is kept" : ""));
       }
@@ -176,6 +176,19 @@ std::vector<std::int64_t> EpochBatches::operator()(std::int64_t epoch, std::int6
   }
   const auto first = order_.begin() + step * batch_;
   return {first, order_.begin() + std::min((step + 1) * batch_, samples_)};
+}
+
+Course CosineCourse(const std::string& label, const EpochBatches& batches, std::int64_t epochs,
+                    double lr) {
+  Course course;
+  course.label = label;
+  course.epochs = epochs;
+  course.steps = batches.steps();
+  course.batch = batches;
+  course.rate = [lr, all = epochs * course.steps](std::int64_t step) {
+    return CosineRate(lr, step, all);
+  };
+  return course;
 }
 
 }  // namespace clipsweep

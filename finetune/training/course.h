@@ -60,4 +60,8 @@ class EpochBatches {
   std::vector<std::int64_t> order_;
 };
 
+// Epochs over all samples in batches, the last one smaller, at a rate that follows a cosine to 0.
+Course CosineCourse(const std::string& label, const EpochBatches& batches, std::int64_t epochs,
+                    double lr);
+
 }  // namespace clipsweep
